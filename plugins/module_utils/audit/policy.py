@@ -1,0 +1,98 @@
+# SPDX-FileCopyrightText: the nself.prod authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The thresholds that judges compare with: typed, bounded, and none that is not listed here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Dict, Mapping, Optional, Tuple, Union
+
+
+class PolicyError(ValueError):
+    """A policy or waiver that the user gave cannot be used. The message names the entry and what it takes."""
+
+
+@dataclass(frozen=True)
+class Number:
+    """A whole number within bounds."""
+
+    default: int
+    least: int
+    most: int
+    doc: str
+
+    def parse(self, name: str, value: Any) -> int:
+        try:
+            if isinstance(value, bool):
+                raise ValueError
+            number = int(str(value))
+        except ValueError:
+            raise PolicyError("policy %s takes a whole number, not %r" % (name, value)) from None
+        if not self.least <= number <= self.most:
+            raise PolicyError("policy %s takes %d to %d, not %d" % (name, self.least, self.most, number))
+        return number
+
+
+@dataclass(frozen=True)
+class Names:
+    """A list of strings."""
+
+    default: Tuple[str, ...]
+    doc: str
+
+    def parse(self, name: str, value: Any) -> Tuple[str, ...]:
+        if isinstance(value, str):
+            value = [part.strip() for part in value.split(",") if part.strip()]
+        if not isinstance(value, (list, tuple)) or not all(isinstance(item, (str, int)) and not isinstance(item, bool) for item in value):
+            raise PolicyError("policy %s takes a list of strings, not %r" % (name, value))
+        return tuple(str(item) for item in value)
+
+
+Entry = Union[Number, Names]
+
+# Bounds keep a policy from switching a check off: a threshold may be moved, not removed. Waivers are for exceptions.
+POLICY: Dict[str, Entry] = {
+    "admin_secret_min_length": Number(32, 16, 1024, "characters of the Hasura admin secret"),
+    "admin_secret_min_bits": Number(128, 64, 4096, "estimated bits of entropy of the Hasura admin secret"),
+    "jwt_hmac_min_length": Number(64, 32, 1024, "characters of a JWT HMAC key"),
+    "jwt_rsa_min_bits": Number(2048, 2048, 16384, "bits of a JWT RSA key"),
+    "jwt_algorithms": Names(
+        ("HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "ES256", "ES384", "ES512", "Ed25519"),
+        "JWT algorithms that are allowed",
+    ),
+    "access_token_max_seconds": Number(900, 60, 86400, "lifetime of an access token, seconds"),
+    "refresh_token_max_seconds": Number(604800, 3600, 7776000, "lifetime of a refresh token, seconds"),
+    "password_min_length": Number(12, 8, 128, "least length of a user's password"),
+    "login_burst_max": Number(5, 1, 100, "failed logins allowed in one interval"),
+    "login_interval_min_seconds": Number(900, 60, 86400, "that interval, seconds"),
+    "signup_burst_max": Number(3, 1, 100, "sign-ups allowed in one interval"),
+    "signup_interval_min_seconds": Number(3600, 60, 86400, "that interval, seconds"),
+    "public_ports": Names(("80", "443"), "TCP ports that may be public beside the ssh port(s)"),
+    "ssh_max_auth_tries": Number(3, 1, 10, "sshd MaxAuthTries"),
+    "ssh_login_grace_max_seconds": Number(60, 1, 600, "sshd LoginGraceTime, seconds"),
+    "ssh_rsa_min_bits": Number(3072, 2048, 16384, "bits of an RSA host or user key"),
+    "fail2ban_max_retry": Number(3, 1, 20, "failures before a ban of the sshd jail"),
+    "fail2ban_min_bantime_seconds": Number(3600, 60, 31536000, "length of a ban of the sshd jail, seconds"),
+    "updates_max_age_days": Number(7, 1, 60, "days since security updates last ran"),
+    "nopasswd_users": Names((), "accounts that may have NOPASSWD: ALL in sudoers"),
+    "docker_group_users": Names((), "accounts that may be members of the group docker"),
+    "privileged_services": Names((), "compose services that may be privileged or share host namespaces"),
+    "mount_exempt_services": Names((), "compose services that may mount host paths such as docker.sock"),
+    "minio_password_min_length": Number(16, 8, 256, "characters of the MinIO root password"),
+}
+
+
+class Policy:
+    """The thresholds in force. Read one with policy["name"]; a name that is not in POLICY is a KeyError."""
+
+    def __init__(self, given: Optional[Mapping[str, Any]] = None) -> None:
+        """given: the user's values. Raises PolicyError for an unknown name or a value out of bounds."""
+        unknown = sorted(set(given or {}) - set(POLICY))
+        if unknown:
+            raise PolicyError("unknown policy %s; known are: %s" % (", ".join(unknown), ", ".join(sorted(POLICY))))
+        self._values = {name: entry.default for name, entry in POLICY.items()}  # type: Dict[str, Any]
+        for name, value in (given or {}).items():
+            self._values[name] = POLICY[name].parse(name, value)
+
+    def __getitem__(self, name: str) -> Any:
+        return self._values[name]

@@ -1,0 +1,77 @@
+# SPDX-FileCopyrightText: the nself.prod authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One audit of one host: collect, judge, waive, sum up."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any, Dict, Mapping, Sequence
+
+from ansible_collections.nself.prod.plugins.module_utils.audit import engine, score, waivers
+from ansible_collections.nself.prod.plugins.module_utils.audit.collector import Options, collect_all
+from ansible_collections.nself.prod.plugins.module_utils.audit.facts import Facts, Unread, unread_leaves
+from ansible_collections.nself.prod.plugins.module_utils.audit.policy import Policy
+from ansible_collections.nself.prod.plugins.module_utils.audit.registry import CHECKS
+from ansible_collections.nself.prod.plugins.module_utils.audit.sources import COLLECTORS
+
+
+def audit(
+    host: Any,
+    options: Options,
+    categories: Sequence[str] = (),
+    policy: Mapping[str, Any] = {},
+    waiver_entries: Sequence[Mapping[str, Any]] = (),
+    host_name: str = "localhost",
+) -> Dict[str, Any]:
+    """Return a host's report, keys as `hosts[]` of the JSON Schema. Raises PolicyError for what the user got wrong."""
+    chosen = engine.select(CHECKS, categories)
+    thresholds = Policy(policy)
+    exceptions = waivers.parse(waiver_entries, [check.id for check in CHECKS])
+    started = host.now()
+    tree = collect_all(host, COLLECTORS, options)
+    return judge_tree(tree, chosen, thresholds, exceptions, host_name, started, host.now() - started)
+
+
+def judge_tree(
+    tree: Dict[str, Any],
+    checks: Sequence[Any],
+    policy: Policy,
+    exceptions: Sequence[waivers.Waiver],
+    host_name: str,
+    started: float,
+    seconds: float,
+) -> Dict[str, Any]:
+    """Return the report of collected facts: pure, so stored facts can be judged again."""
+    when = datetime.datetime.fromtimestamp(started, datetime.timezone.utc)
+    findings = engine.judge_all(checks, Facts(tree), policy)
+    findings, used = waivers.apply(findings, exceptions, host_name, when.date())
+    report = {
+        "generated_at": when.replace(microsecond=0).isoformat().replace("+00:00", "Z"),
+        "duration_ms": int(seconds * 1000),
+        "platform": plain(tree.get("platform")),
+        "deployment": head_of_deployment(tree.get("deployment")),
+        "findings": [finding.as_dict() for finding in findings],
+        "problems": engine.problems(unread_leaves(tree)),
+        "waivers": used,
+    }
+    report.update(score.summary(findings))
+    return report
+
+
+def plain(value: Any) -> Any:
+    """Return facts as JSON data: an unread leaf becomes None."""
+    if isinstance(value, Unread):
+        return None
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    return value
+
+
+def head_of_deployment(deployment: Any) -> Dict[str, Any]:
+    """Return what the report's first lines say of the deployment."""
+    keys = ("state", "project", "directory", "environment", "candidates", "message")
+    if not isinstance(deployment, dict):
+        return dict(dict.fromkeys(keys), state="unknown", message=getattr(deployment, "detail", "not collected"))
+    return {key: plain(deployment.get(key)) for key in keys}
