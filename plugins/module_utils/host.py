@@ -10,20 +10,21 @@ from __future__ import annotations
 
 import errno
 import os
+import selectors
 import signal
 import socket
 import stat as stat_module
 import subprocess
 import time
 from dataclasses import dataclass
-from typing import Dict, List, Optional, Sequence
+from typing import Any, BinaryIO, Dict, List, Optional, Sequence, Tuple
 
 from ansible_collections.nself.prod.plugins.module_utils.audit.model import Missing, Reason
 
 # Tools of the system live here even where an ordinary user's PATH does not say so.
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/snap/bin"
 READ_LIMIT = 4 * 1024 * 1024  # bytes of one file
-OUTPUT_LIMIT = 32 * 1024 * 1024  # bytes of one command's output
+OUTPUT_LIMIT = 16 * 1024 * 1024  # bytes of one command's output
 
 
 class HostError(Exception):
@@ -79,6 +80,52 @@ def _os_error(error: OSError, subject: str) -> HostError:
     if error.errno in (errno.EACCES, errno.EPERM):
         return HostError(Reason.NEEDS_ROOT, subject, "permission denied")
     return HostError(Reason.ERROR, subject, error.strerror or str(error))
+
+
+def _read_up_to(stream: BinaryIO, size: int) -> bytes:
+    """Return at most size bytes. In small pieces: /proc/sys refuses a large buffer with ENOMEM."""
+    pieces = []
+    while size > 0:
+        piece = stream.read(min(size, 65536))
+        if not piece:
+            break
+        pieces.append(piece)
+        size -= len(piece)
+    return b"".join(pieces)
+
+
+def _exchange(process: "subprocess.Popen[bytes]", stdin: bytes, expires: float) -> Tuple[bytes, bytes]:
+    """Return a process' (stdout, stderr) once both are closed and it has ended.
+
+    Unlike communicate() it stops reading at OUTPUT_LIMIT (OverflowError): what goes wrong on a host must not eat its memory.
+    """
+    pieces = {process.stdout: [], process.stderr: []}  # type: Dict[Any, List[bytes]]
+    left_over = OUTPUT_LIMIT
+    with selectors.DefaultSelector() as selector:
+        for stream in pieces:
+            selector.register(stream, selectors.EVENT_READ)
+        try:
+            process.stdin.write(stdin)
+            process.stdin.close()
+        except BrokenPipeError:
+            pass  # it does not want to hear; its exit code tells
+        while selector.get_map():
+            left = expires - time.monotonic()
+            if left <= 0:
+                raise subprocess.TimeoutExpired(process.args, left)
+            for key, _events in selector.select(left):
+                piece = os.read(key.fd, 65536)
+                if not piece:
+                    selector.unregister(key.fileobj)
+                    continue
+                left_over -= len(piece)
+                if left_over < 0:
+                    raise OverflowError
+                pieces[key.fileobj].append(piece)
+    process.wait(timeout=max(0.0, expires - time.monotonic()))
+    for stream in pieces:
+        stream.close()
+    return b"".join(pieces[process.stdout]), b"".join(pieces[process.stderr])
 
 
 class Connection:
@@ -193,10 +240,10 @@ class Host:
         except OSError as error:
             raise _os_error(error, path) from error
         try:
-            with os.fdopen(descriptor, "rb") as stream:
+            with os.fdopen(descriptor, "rb", buffering=0) as stream:
                 if not stat_module.S_ISREG(os.fstat(descriptor).st_mode):
                     raise HostError(Reason.ERROR, path, "is not a regular file")
-                data = stream.read(limit + 1)
+                data = _read_up_to(stream, limit + 1)
         except OSError as error:
             raise _os_error(error, path) from error
         if len(data) > limit:
@@ -267,12 +314,13 @@ class Host:
         except OSError as error:
             raise _os_error(error, name) from error
         try:
-            out, err = process.communicate(stdin.encode("utf-8"), timeout=left)
+            out, err = _exchange(process, stdin.encode("utf-8"), time.monotonic() + left)
         except subprocess.TimeoutExpired:
             self._kill(process)
             raise HostError(Reason.TIMEOUT, name, "no answer within %.3g s" % left) from None
-        if len(out) > OUTPUT_LIMIT:
-            raise HostError(Reason.ERROR, name, "printed more than %d bytes" % OUTPUT_LIMIT)
+        except OverflowError:
+            self._kill(process)
+            raise HostError(Reason.ERROR, name, "printed more than %d bytes" % OUTPUT_LIMIT) from None
         return Completed(process.returncode, out.decode("utf-8", "replace"), err.decode("utf-8", "replace"))
 
     def which(self, name: str) -> Optional[str]:

@@ -77,6 +77,7 @@ POLICY: Dict[str, Entry] = {
     "nopasswd_users": Names((), "accounts that may have NOPASSWD: ALL in sudoers"),
     "docker_group_users": Names((), "accounts that may be members of the group docker"),
     "privileged_services": Names((), "compose services that may be privileged or share host namespaces"),
+    "unauthorized_select_tables": Names((), "tables (schema.table) of which everybody may select every row"),
     "mount_exempt_services": Names((), "compose services that may mount host paths such as docker.sock"),
     "minio_password_min_length": Number(16, 8, 256, "characters of the MinIO root password"),
 }

@@ -1,0 +1,183 @@
+# SPDX-FileCopyrightText: the nself.prod authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Facts of the SSH server: how it runs, what it applies to whom, what it offers on the wire, its keys and its users' keys."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List, Sequence
+
+from ansible_collections.nself.prod.plugins.module_utils.audit.collect import (
+    ssh_config,
+    ssh_daemon,
+    ssh_keys,
+    ssh_offer,
+    ssh_sessions,
+    ssh_users,
+)
+from ansible_collections.nself.prod.plugins.module_utils.audit.collector import Collector, attempt
+from ansible_collections.nself.prod.plugins.module_utils.audit.facts import Unread
+from ansible_collections.nself.prod.plugins.module_utils.audit.model import Missing, Reason
+from ansible_collections.nself.prod.plugins.module_utils.host import HostError
+from ansible_collections.nself.prod.plugins.module_utils.parse import sshd
+
+MOST_USERS = 500
+EVERYWHERE = (("0.0.0.0", 22), ("::", 22))
+ASKED_OF_SSHD = ("sessions", "sessions_complete", "users", "users_complete", "host_keys")
+
+
+def collect(host: Any, _need: Any) -> Dict[str, Any]:
+    """Return the facts of sshd; {"state": "absent", "ports": []} where it is not installed."""
+    if host.which("sshd") is None:
+        return {"state": "absent", "ports": []}
+    facts = {"state": "present"}  # type: Dict[str, Any]
+    units = attempt(lambda: ssh_daemon.read_units(host))
+    listens = ssh_daemon.socket_listens(units)  # type: Any
+    if listens:
+        # Asked first: with socket activation this connection starts sshd, which makes the directory that sshd -T wants.
+        facts["offer"] = attempt(lambda: ssh_offer.read_offer(host, listens))
+        units = attempt(lambda: ssh_daemon.read_units(host))
+    pid = ssh_daemon.read_pid(host, units)
+    options = attempt(lambda: ssh_daemon.read_options(host, pid))
+    daemon = attempt(lambda: _ask(host, options))
+    if listens is None and pid is not None:
+        listens = attempt(lambda: ssh_daemon.read_listens(host, pid))
+    if not listens or isinstance(listens, Unread):
+        listens = attempt(lambda: _listens(daemon))
+    facts["ports"] = listens if isinstance(listens, Unread) else _ports(listens)
+    if "offer" not in facts:
+        known = EVERYWHERE if isinstance(listens, Unread) else listens
+        facts["offer"] = attempt(lambda: ssh_offer.read_offer(host, known))
+    answers = not isinstance(facts["offer"], Unread)
+    facts["daemon"] = {
+        "mode": ssh_daemon.mode(units, pid, answers),
+        "since": attempt(lambda: ssh_daemon.read_since(host, pid)),
+    }
+    config = attempt(lambda: ssh_config.read_config(host, ssh_config.config_file(_given(options))))
+    facts["config"] = config if isinstance(config, Unread) else config[0]
+    if isinstance(daemon, Unread):
+        facts.update(dict.fromkeys(ASKED_OF_SSHD, daemon))
+    else:
+        facts.update(_who(host, daemon, config, _ports(listens)))
+        if facts["sessions_complete"] is True:
+            facts["sessions_complete"] = attempt(lambda: _loaded(facts["config"], facts["daemon"]["since"]))
+    return facts
+
+
+def _given(value: Any) -> Any:
+    """Return a value that could be read; raise Missing for one that could not."""
+    if isinstance(value, Unread):
+        raise Missing("ssh", value.reason, value.detail)
+    return value
+
+
+def _ask(host: Any, options: Any) -> ssh_sessions.Sshd:
+    """Return an Sshd that has answered. Raises HostError, Missing."""
+    if host.euid() != 0:
+        raise HostError(Reason.NEEDS_ROOT, "sshd -T", "only root can ask sshd for its settings")
+    daemon = ssh_sessions.Sshd(host, _given(options))
+    daemon.plain()
+    return daemon
+
+
+def _listens(daemon: Any) -> ssh_daemon.Listens:
+    listens = ssh_daemon.addresses(_given(daemon).plain().get("listenaddress", []))
+    if not listens:
+        raise Missing("ssh.ports", Reason.PARSE_ERROR, "sshd -T names no address to listen on")
+    return listens
+
+
+def _ports(listens: Any) -> List[int]:
+    return [] if isinstance(listens, Unread) else sorted({port for _address, port in listens})
+
+
+def _who(host: Any, daemon: ssh_sessions.Sshd, config: Any, ports: Sequence[int]) -> Dict[str, Any]:
+    """Return what sshd applies to whom, the users with their keys, and the host keys."""
+    criteria = [] if isinstance(config, Unread) else config[1]  # blocks overlooked so are told by sessions_complete
+    patterns = ssh_sessions.user_patterns(criteria)
+    key_files = sshd.words(daemon.plain(), "authorizedkeysfile")
+
+    def candidates() -> List[ssh_users.User]:
+        return ssh_users.candidates(
+            ssh_users.read_users(host),
+            lambda user: ssh_keys.has_key_file(host, user, key_files),
+            lambda user: ssh_sessions.is_named(user, patterns),
+        )
+
+    def ask() -> ssh_sessions.Answers:
+        try:
+            origins = ssh_sessions.origins(criteria, ports, (host.variable("SSH_CONNECTION") or "").split(" ")[0])
+        except ValueError as error:
+            raise Missing("ssh.sessions", Reason.PARSE_ERROR, str(error)) from error
+        return ssh_sessions.read_sessions(daemon, _given(users)[:MOST_USERS], criteria, origins)
+
+    users = attempt(candidates)
+    unlisted = attempt(lambda: ssh_users.directories(host))
+    answers = attempt(ask)
+    all_users = attempt(lambda: _all_users(users, unlisted))
+    return {
+        "sessions": answers if isinstance(answers, Unread) else answers.records,
+        "sessions_complete": attempt(lambda: _all_sessions(config, answers, all_users)),
+        "users": attempt(lambda: _users(host, _given(users)[:MOST_USERS], _given(answers).by_user)),
+        "users_complete": all_users,
+        "host_keys": attempt(
+            lambda: ssh_keys.host_keys(host, sshd.words(daemon.plain(), "hostkey"), ssh_users.group_names(host))
+        ),
+    }
+
+
+def _all_sessions(config: Any, answers: Any, all_users: Any) -> bool:
+    """Return True; raise Missing where a login may have been overlooked."""
+    if ssh_sessions.user_patterns(_given(config)[1]):
+        _given(all_users)
+    left = _given(answers).left
+    if left:
+        raise Missing("ssh.sessions", Reason.ERROR, "the Match blocks need %d more questions to sshd than the audit asks" % left)
+    return True
+
+
+def _loaded(files: Any, since: Any) -> bool:
+    """Return True; raise Missing where sshd has not read its files since they changed: sshd -T tells what they say now."""
+    changed = [file["path"] for file in _given(files) if _given(since) is not None and file["mtime"] > since]
+    if changed:
+        text = "%s changed since sshd read it, so what sshd -T says is not yet in force" % ", ".join(changed)
+        raise Missing("ssh.sessions", Reason.ERROR, text)
+    return True
+
+
+def _all_users(users: Any, unlisted: Any) -> bool:
+    """Return True; raise Missing where an account may have been overlooked."""
+    if _given(unlisted):
+        raise Missing("ssh.users", Reason.ERROR, "accounts that come from %s cannot be listed" % ", ".join(unlisted))
+    if len(_given(users)) > MOST_USERS:
+        raise Missing("ssh.users", Reason.ERROR, "only the first %d of %d users were looked at" % (MOST_USERS, len(users)))
+    return True
+
+
+def _users(host: Any, users: Sequence[ssh_users.User], by_user: Dict[str, List[Dict[str, Any]]]) -> List[Dict[str, Any]]:
+    """Return {name, uid, allowed, files} of each user, and of the certificate authorities last."""
+    records, authorities = [], set()
+    for user in users:
+        values = by_user.get(user.name, [])
+        paths = ssh_keys.key_paths(user, [pattern for each in values for pattern in each["authorizedkeysfile"]])
+        authorities.update(each.get("trustedusercakeys", "none") for each in values)
+        records.append(
+            {
+                "name": user.name,
+                "uid": user.uid,
+                "allowed": any(_allowed(user, each) for each in values),
+                "files": attempt(lambda paths=paths, home=user.home: ssh_keys.key_files(host, paths, home)),
+            }
+        )
+    authorities.discard("none")
+    if authorities:
+        files = attempt(lambda: ssh_keys.key_files(host, sorted(authorities), "/"))
+        records.append({"name": "certificate authorities", "uid": 0, "allowed": False, "files": files})
+    return records
+
+
+def _allowed(user: ssh_users.User, values: Dict[str, Any]) -> bool:
+    may_be_root = user.uid != 0 or values.get("permitrootlogin", "no") != "no"
+    return user.has_shell and may_be_root and sshd.may_log_in(user.name, user.groups, values)
+
+
+COLLECTORS = (Collector("ssh", collect, deadline=8.0),)

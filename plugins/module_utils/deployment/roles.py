@@ -1,0 +1,48 @@
+# SPDX-FileCopyrightText: the nself.prod authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What each service of an nself project is for, by its service name or, where that was changed, its image."""
+
+from __future__ import annotations
+
+import re
+from typing import Mapping
+
+# role: (service names that nself generates, last parts of image names)
+ROLES = {
+    "postgres": (("postgres",), ("postgres", "postgis", "timescaledb", "pgvector", "timescaledb-ha")),
+    "hasura": (("hasura",), ("graphql-engine",)),
+    "auth": (("auth",), ("hasura-auth",)),
+    "nginx": (("nginx",), ("nginx", "nginx-unprivileged")),
+    "minio": (("minio",), ("minio",)),
+    "redis": (("redis",), ("redis", "valkey")),
+    "admin": (("nself-admin",), ("nself-admin",)),
+    "grafana": (("grafana",), ("grafana", "grafana-oss")),
+    "meilisearch": (("meilisearch",), ("meilisearch",)),
+    "mailpit": (("mailpit",), ("mailpit",)),
+    "mailhog": (("mailhog",), ("mailhog",)),
+    "adminer": (("adminer",), ("adminer",)),
+    "pgadmin": (("pgadmin",), ("pgadmin4", "pgadmin")),
+    "bull-board": (("bull-board", "bullboard"), ("bull-board",)),
+}
+
+
+
+def role_of(service: str, image: str) -> str:
+    """Return a service's role, "" where it has none of its own. image: a reference such as registry/name:tag@digest."""
+    for role, (services, _images) in ROLES.items():
+        if service in services:
+            return role
+    name = re.split(r"[:@]", (image or "").rsplit("/", 1)[-1])[0].lower()
+    for role, (_services, images) in ROLES.items():
+        if name in images:
+            return role
+    return ""
+
+
+def is_nself(services: Mapping[str, str]) -> bool:
+    """Tell whether a compose project, given as {service: image}, is an nself deployment.
+
+    It runs Hasura or its auth service beside PostgreSQL or nginx; any other project on the host is none of our business.
+    """
+    roles = {role_of(service, image) for service, image in services.items()}
+    return bool(roles & {"hasura", "auth"}) and bool(roles & {"postgres", "nginx"})

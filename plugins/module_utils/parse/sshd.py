@@ -1,0 +1,184 @@
+# SPDX-FileCopyrightText: the nself.prod authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What sshd says and is told: `sshd -T`, the Match and Include lines of its configuration, its patterns. All pure."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import shlex
+import struct
+from typing import Any, Dict, Iterable, List, Sequence, Tuple
+
+Settings = Dict[str, List[str]]
+
+# The settings that are judged or needed to find keys; everything else that sshd prints stays out of the facts.
+SINGLE = (
+    "allowagentforwarding",
+    "allowstreamlocalforwarding",
+    "allowtcpforwarding",
+    "authorizedkeyscommand",
+    "clientalivecountmax",
+    "clientaliveinterval",
+    "disableforwarding",
+    "logingracetime",
+    "maxauthtries",
+    "passwordauthentication",
+    "permitemptypasswords",
+    "permitrootlogin",
+    "permittunnel",
+    "pubkeyauthentication",
+    "trustedusercakeys",
+    "usepam",
+    "x11forwarding",
+)
+# sshd prints no line at all for a list that is not set: absence is an answer, the empty list.
+LISTS = ("allowgroups", "allowusers", "authenticationmethods", "authorizedkeysfile", "denygroups", "denyusers")
+
+_ADDRESS = re.compile(r"\[?([\d.]+|[\da-fA-F:.]+(?:%\w+)?)\]?:(\d+)(?![^\s])")
+_DIRECTIVE = re.compile(r"\s*(include|match)(?:\s*=\s*|\s+)(.*)", re.IGNORECASE)
+_FLAGS = ("all", "invalid-user")
+_CRITERIA = ("user", "group", "host", "address", "localaddress", "localport", "rdomain")
+_LISTENER = re.compile(r"(?:sshd: )?(/\S*sshd(?:\s.*?)?)(?:\s*\[listener\].*)?$")
+
+
+def parse_settings(text: str) -> Settings:
+    """Return what `sshd -T` printed: {lower-case keyword: its values}. Raises ValueError where it is not that."""
+    settings = {}  # type: Settings
+    for line in text.splitlines():
+        keyword, _, value = line.strip().partition(" ")
+        if keyword:
+            settings.setdefault(keyword.lower(), []).append(value.strip())
+    if "passwordauthentication" not in settings:
+        raise ValueError("no settings in what sshd -T printed")
+    return settings
+
+
+def judged_values(settings: Settings) -> Dict[str, Any]:
+    """Return the settings that judges read: strings, and lists of words for LISTS. What sshd does not print stays absent."""
+    values = {name: settings[name][0] for name in SINGLE if name in settings}  # type: Dict[str, Any]
+    values.update((name, words(settings, name)) for name in LISTS)
+    # Before OpenSSH 8.7 either name turns keyboard-interactive on.
+    interactive = settings.get("kbdinteractiveauthentication", []) + settings.get("challengeresponseauthentication", [])
+    if interactive:
+        values["kbdinteractiveauthentication"] = "yes" if "yes" in interactive else interactive[0]
+    return values
+
+
+def words(settings: Settings, name: str) -> List[str]:
+    """Return all words of a setting, over all its lines."""
+    return [word for value in settings.get(name, []) for word in value.split()]
+
+
+def listen_address(text: str) -> Tuple[str, int]:
+    """Return (address, port) of `1.2.3.4:22`, `[::]:22` or `[::]:22 (Stream)`. Raises ValueError."""
+    found = _ADDRESS.match(text)
+    if not found:
+        raise ValueError("no address and port in %r" % text)
+    return found.group(1), int(found.group(2))
+
+
+def kernel_address(text: str) -> Tuple[str, int]:
+    """Return (address, port) of /proc/net/tcp's `0100007F:0016`: 32-bit words in the machine's own byte order."""
+    words_, port = text.split(":")
+    packed = b"".join(struct.pack("=I", int(words_[at : at + 8], 16)) for at in range(0, len(words_), 8))
+    return str(ipaddress.ip_address(packed)), int(port, 16)
+
+
+def daemon_options(command: str) -> List[str]:
+    """Return the options of a listening sshd's command line that change its settings, ready for `sshd -T`.
+
+    command: its process title, `sshd: /usr/sbin/sshd -D -o X=y [listener] 0 of 10-100 startups`, or its plain arguments.
+    """
+    found = _LISTENER.match(command.strip())
+    arguments = found.group(1).split()[1:] if found else []
+    return effective_options(arguments)
+
+
+def effective_options(arguments: Iterable[str]) -> List[str]:
+    """Return those of sshd's arguments that change its settings; -D, -e, -i and the like are dropped."""
+    kept = []  # type: List[str]
+    arguments = iter(arguments)
+    for argument in arguments:
+        if argument in ("-4", "-6"):
+            kept.append(argument)
+        elif argument[:2] in ("-f", "-o", "-p", "-h", "-c", "-u", "-g"):
+            kept += [argument] if len(argument) > 2 else [argument, next(arguments, "")]
+        elif argument in ("-C", "-E", "-R", "-b", "-k"):
+            next(arguments, "")
+    return kept
+
+
+def parse_config(text: str) -> Tuple[List[str], List[Tuple[str, List[str]]]]:
+    """Return (patterns of Include lines, criteria of Match lines as (name, patterns)) of a configuration file.
+
+    Raises ValueError for a criterion that is not known here, since it could hide a block that opens something.
+    """
+    includes, criteria = [], []
+    for line in text.splitlines():
+        found = _DIRECTIVE.match(line)
+        if not found:
+            continue
+        arguments = shlex.split(found.group(2), comments=True)
+        if found.group(1).lower() == "include":
+            includes += arguments
+        else:
+            criteria += _criteria(arguments)
+    return includes, criteria
+
+
+def _criteria(arguments: Sequence[str]) -> List[Tuple[str, List[str]]]:
+    out = []
+    left = list(arguments)
+    while left:
+        name, equals, value = left.pop(0).partition("=")
+        name = name.lower()
+        if name in _FLAGS:
+            out.append((name, []))  # type: Tuple[str, List[str]]
+            continue
+        if name not in _CRITERIA:
+            raise ValueError("Match criterion %s is not known" % name)
+        if not equals:
+            value = left.pop(0) if left else ""
+        out.append((name, [pattern for pattern in value.split(",") if pattern]))
+    return out
+
+
+def matches(pattern: str, text: str) -> bool:
+    """Return whether one of sshd's patterns (* and ?) matches, without its negation mark."""
+    expression = "".join({"*": ".*", "?": "."}.get(char, re.escape(char)) for char in pattern.lstrip("!"))
+    return re.fullmatch(expression, text, re.DOTALL) is not None
+
+
+def samples(name: str, pattern: str) -> List[str]:
+    """Return values that a Match pattern matches (without its negation mark), so that both sides of the block are asked.
+
+    An address range gives its two ends: a narrower exception seldom covers both.
+    """
+    pattern = pattern.lstrip("!")
+    if name in ("address", "localaddress") and "/" in pattern:
+        network = ipaddress.ip_network(pattern, strict=False)
+        first, last = int(network.network_address), int(network.broadcast_address)
+        inset = 1 if last - first > 1 else 0
+        kind = type(network.network_address)
+        return [str(kind(number)) for number in sorted({first + inset, last - inset})]
+    filler = "1" if name in ("address", "localaddress") else "x"
+    return [re.sub(r"[*?]", filler, pattern)]
+
+
+def may_log_in(user: str, groups: Sequence[str], values: Dict[str, Any]) -> bool:
+    """Return whether Allow/DenyUsers/Groups let this user in from anywhere. groups: of the user; values: judged_values()."""
+
+    def named(patterns: Sequence[str], anywhere: bool) -> bool:
+        # USER@HOST denies from some hosts only, and allows from some.
+        return any(matches(p.split("@", 1)[0], user) and (anywhere or "@" not in p) for p in patterns)
+
+    def grouped(patterns: Sequence[str]) -> bool:
+        return any(matches(pattern, group) for pattern in patterns for group in groups)
+
+    return not (
+        named(values["denyusers"], False)
+        or (values["allowusers"] and not named(values["allowusers"], True))
+        or grouped(values["denygroups"])
+        or (values["allowgroups"] and not grouped(values["allowgroups"]))
+    )

@@ -1,0 +1,203 @@
+# SPDX-FileCopyrightText: the nself.prod authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""sudoers: who may run every command as root without a password.
+
+The caller reads the files, follows include_of() and hands all logical lines over in one list, since aliases hold everywhere.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Dict, List, Mapping, Optional, Sequence, Tuple
+
+# A word: quoted parts, escaped characters and anything else but white space.
+_WORD = re.compile(r'(?:"[^"]*"|\\.|[^\s"\\])+')
+_COMMENT = re.compile(r'((?:^|(?<=[\s,=])))#(?![-0-9])')
+_INCLUDE = re.compile(r"^[@#](include|includedir)\s+(.+)$")
+_ALIAS = re.compile(r"^(User|Runas|Host|Cmnd|Cmd)_Alias\s+(.+)$")
+_DEFAULTS = re.compile(r"^Defaults(?:([:>@!])\s*(\S+?(?:\s*,\s*\S+?)*))?(?:\s+(.*))?$")
+_NAME = re.compile(r"^[A-Z][A-Z0-9_]*$")
+_TAG = re.compile(r"\b((?:NO)?(?:PASSWD|EXEC|SETENV|LOG_INPUT|LOG_OUTPUT|MAIL|FOLLOW|INTERCEPT)|sha(?:224|256|384|512))\s*:\s*")
+_OPTION = re.compile(r"^(?:ROLE|TYPE|APPARMOR_PROFILE|PRIVS|LIMITPRIVS|NOTBEFORE|NOTAFTER|CWD|CHROOT|TIMEOUT)\s*=\s*\S+\s*")
+_DIGEST = re.compile(r"^sha\d+\0\s*\S+\s*")
+_MARKED = re.compile(r"^(\w+)\0\s*")
+_TRUE, _FALSE = re.compile(r"(?:^|[\s,])authenticate(?:[\s,]|$)"), re.compile(r"(?:^|[\s,])!\s*authenticate(?:[\s,]|$)")
+_EXEMPT = re.compile(r'(?:^|[\s,])exempt_group\s*=\s*"?([^\s,"]+)')
+
+
+def logical_lines(text: str) -> List[str]:
+    """Return a sudoers file's lines without comments, continued ones joined."""
+    out = []
+    held = ""
+    for line in text.splitlines():
+        if not _INCLUDE.match(line.strip()):
+            line = _without_comment(line)
+        if line.endswith("\\") and not line.endswith("\\\\"):
+            held += line[:-1] + " "
+            continue
+        line = (held + line).strip()
+        held = ""
+        if line:
+            out.append(line)
+    if held.strip():
+        out.append(held.strip())
+    return out
+
+
+def _without_comment(line: str) -> str:
+    for match in _COMMENT.finditer(line):
+        if line[: match.start()].count('"') % 2 == 0:
+            return line[: match.start()]
+    return line
+
+
+def include_of(line: str) -> Optional[Tuple[str, str]]:
+    """Return ("include" or "includedir", path) where a logical line includes something, else None."""
+    match = _INCLUDE.match(line)
+    if not match:
+        return None
+    return match.group(1), re.sub(r"\\(.)", r"\1", match.group(2).strip().strip('"'))
+
+
+def passwordless(lines: Sequence[str]) -> List[str]:
+    """Return who may run all commands as root without a password, as named in sudoers: users, %groups, #ids, ALL.
+
+    root itself is left out. Raises ValueError for a line that is not understood: then nothing can be said.
+    """
+    aliases, rest = _aliases(lines)
+    found: List[str] = []
+    free: Dict[str, bool] = {}
+    specs = []
+    for line in rest:
+        match = _DEFAULTS.match(line)
+        if match:
+            _take_defaults(match, aliases, free, found)
+        else:
+            specs.append(line)
+    found.extend(who for who, without in free.items() if without)
+    for line in specs:
+        found.extend(_spec(line, aliases))
+    return sorted({who for who in found if who not in ("root", "#0")})
+
+
+def _aliases(lines: Sequence[str]) -> Tuple[Dict[str, List[str]], List[str]]:
+    aliases: Dict[str, List[str]] = {}
+    rest = []
+    for line in lines:
+        match = _ALIAS.match(line)
+        if not match:
+            rest.append(line)
+            continue
+        kind = match.group(1).replace("Cmd", "Cmnd").replace("Cmnnd", "Cmnd")
+        for part in _split(_TAG.sub("\\1\0", match.group(2)), ":"):
+            name, sign, value = part.partition("=")
+            if not sign or not _NAME.match(name.strip()):
+                raise ValueError("an alias is not understood")
+            aliases[kind + " " + name.strip()] = _split(value, ",")
+    return aliases, rest
+
+
+def _take_defaults(
+    match: "re.Match[str]", aliases: Mapping[str, List[str]], free: Dict[str, bool], found: List[str]
+) -> None:
+    kind, names, settings = match.group(1), match.group(2), match.group(3) or ""
+    found.extend("%" + group for group in _EXEMPT.findall(settings))
+    if kind is None or kind == "@":
+        who = ["ALL"]
+    elif kind == ":":
+        who = _expand("User", _split(names, ","), aliases)
+    elif kind == ">":
+        who = ["ALL"] if _is_root(_split(names, ","), aliases) else []
+    else:
+        who = ["ALL"] if "ALL" in _expand("Cmnd", _split(names, ","), aliases) else []
+    for name in who:
+        if _FALSE.search(settings):
+            free[name] = True
+        elif _TRUE.search(settings) and kind is None:
+            free[name] = False
+
+
+def _spec(line: str, aliases: Mapping[str, List[str]]) -> List[str]:
+    """Return whom one user specification frees."""
+    left, sign, right = line.partition("=")
+    words = _WORD.findall(re.sub(r"\s*,\s*", ",", re.sub(r"!\s+", "!", left.strip())))
+    if not sign or len(words) != 2:
+        raise ValueError("a line is not understood")
+    parts = _split(_TAG.sub("\\1\0", right), ":")
+    # `user host1 = commands : host2 = commands`
+    lists = [parts[0]] + [part.partition("=")[2] for part in parts[1:]]
+    if not all(text.strip() for text in lists):
+        raise ValueError("a line is not understood")
+    if not any([_frees(text, aliases) for text in lists]):
+        return []
+    return [who for who in _expand("User", _split(words[0], ","), aliases) if not who.startswith("!")]
+
+
+def _frees(commands: str, aliases: Mapping[str, List[str]]) -> bool:
+    """Return whether a list of commands has ALL as root without a password. Run-as and tags hold for what follows."""
+    as_root, free, found = True, False, False
+    for item in _split(commands, ","):
+        if item.startswith("("):
+            inner, closed, item = item[1:].partition(")")
+            if not closed:
+                raise ValueError("a run-as list is not understood")
+            as_root, item = _is_root(_split(inner.split(":")[0], ","), aliases), item.strip()
+        while True:
+            option, marked = _OPTION.match(item) or _DIGEST.match(item), _MARKED.match(item)
+            if option:
+                item = item[option.end():]
+            elif marked:
+                free = {"PASSWD": False, "NOPASSWD": True}.get(marked.group(1), free)
+                item = item[marked.end():]
+            else:
+                break
+        if as_root and free and "ALL" in _expand("Cmnd", [item], aliases):
+            found = True
+    return found
+
+
+def _is_root(names: Sequence[str], aliases: Mapping[str, List[str]]) -> bool:
+    """Return whether a run-as list may be root. Plain other users are not; ALL, groups and exclusions may be."""
+    plain = [name for name in _expand("Runas", names, aliases) if name]
+    return any(name in ("root", "#0", "ALL") or name[0] in "!%+" for name in plain)
+
+
+def _expand(kind: str, names: Sequence[str], aliases: Mapping[str, List[str]], seen: Tuple[str, ...] = ()) -> List[str]:
+    out: List[str] = []
+    for name in (name.strip() for name in names):
+        inner = aliases.get(kind + " " + name)
+        if inner is None and kind == "Runas" and _NAME.match(name):
+            inner = aliases.get("User " + name)
+        if inner is not None and name not in seen:
+            out.extend(_expand(kind, inner, aliases, seen + (name,)))
+        else:
+            out.append(re.sub(r"\\(.)", r"\1", name.strip('"')))
+    return out
+
+
+def _split(text: str, separator: str) -> List[str]:
+    """Split at a separator that is not escaped, quoted, within brackets or within a regular expression."""
+    parts = [""]
+    depth, quoted, position = 0, False, 0
+    while position < len(text):
+        char = text[position]
+        if char == "\\":
+            parts[-1] += text[position : position + 2]
+            position += 2
+            continue
+        if char == "^" and (not parts[-1] or parts[-1][-1].isspace()):
+            end = re.compile(r"\$(?=\s|,|$)").search(text, position)
+            if end:
+                parts[-1] += text[position : end.end()]
+                position = end.end()
+                continue
+        if char == '"':
+            quoted = not quoted
+        elif not quoted and char in "()":
+            depth += 1 if char == "(" else -1
+        if char == separator and not quoted and depth <= 0:
+            parts.append("")
+        else:
+            parts[-1] += char
+        position += 1
+    return [part.strip() for part in parts]

@@ -1,0 +1,39 @@
+# SPDX-FileCopyrightText: the nself.prod authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Cases of the checks of what has no place in production."""
+
+from __future__ import annotations
+
+from cases.units import NO_DEPLOYMENT, UNREADABLE, deployment, unit
+
+CASES = {
+    "AUTH-08": {
+        "pass": [deployment(unit("hasura", "hasura"))],
+        "fail": [deployment(unit("nself-admin", "admin")), deployment(unit("panel", "admin", "rendered"))],
+        "unknown": [UNREADABLE],
+        "not_applicable": [NO_DEPLOYMENT],
+    },
+    "AUTH-10": {
+        "pass": [deployment(unit("auth", "auth", env={"AUTH_SMTP_HOST": "smtp.example.com"}))],
+        "fail": [
+            deployment(unit("mailpit", "mailpit", env={})),
+            deployment(unit("queues", "bull-board", "rendered", env={})),
+            deployment(unit("auth", "auth", env={"AUTH_SMTP_HOST": "mailpit"})),
+        ],
+        "unknown": [UNREADABLE, deployment(unit("auth", "auth"))],
+        "not_applicable": [NO_DEPLOYMENT],
+    },
+    "AUTH-11": {
+        "pass": [deployment(unit(env={"ENV": "prod", "NODE_ENV": "production", "LOG_LEVEL": "warn", "DEBUG": "false"}))],
+        "fail": [
+            deployment(unit(env={"ENV": "dev"})),
+            deployment(unit(env={"NODE_ENV": "development"}), unit("other", env={"ENV": "prod"})),
+            deployment(unit(env={"ENV": "prod", "SEED_DATA": "true"})),
+            deployment(unit(env={"LOG_LEVEL": "debug"})),
+        ],
+        "unknown": [UNREADABLE, deployment(unit())],
+        "not_applicable": [NO_DEPLOYMENT, deployment(unit(env={"FOO": "bar"}))],
+    },
+}
+# The name of a service that is no panel is not asked for.
+OPTIONAL = {("AUTH-08", "deployment.units.service")}

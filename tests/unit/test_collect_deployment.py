@@ -1,0 +1,326 @@
+# SPDX-FileCopyrightText: the nself.prod authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From a host to the facts of its deployment: what runs before what compose would start before what files say."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from ansible_collections.nself.prod.plugins.module_utils.audit.collect import containers, deployment, docker, files
+from ansible_collections.nself.prod.plugins.module_utils.audit.collector import Options, collect_all
+from ansible_collections.nself.prod.plugins.module_utils.audit.facts import Unread
+from ansible_collections.nself.prod.plugins.module_utils.host import Completed, FileInfo, HostError
+from fake_host import FakeHost
+
+COLLECTORS = docker.COLLECTORS + containers.COLLECTORS + deployment.COLLECTORS + files.COLLECTORS
+COMPOSE = """
+services:
+  postgres:
+    image: postgres:16-alpine
+    environment: {POSTGRES_PASSWORD: "${POSTGRES_PASSWORD}"}
+    ports: ["127.0.0.1:${POSTGRES_PORT:-5432}:5432", "5433:5432/tcp", "[::1]:5434:5432", "9000-9001:9000-9001/udp"]
+  hasura:
+    image: hasura/graphql-engine:v2.36.0
+    user: "1001:1001"
+    read_only: true
+    cap_drop: [ALL]
+    cap_add: [CAP_CHOWN]
+    security_opt: ["no-new-privileges:true"]
+    command: ["serve", "--token", "${POSTGRES_PASSWORD}"]
+    deploy: {resources: {limits: {cpus: "0.5", memory: 512M, pids: 100}}}
+    environment:
+      - HASURA_GRAPHQL_ENABLE_CONSOLE=${HASURA_GRAPHQL_ENABLE_CONSOLE:-false}
+    volumes: ["./data:/data", "named:/var/lib", "/etc:/host:ro", {type: bind, source: /root, target: /r}]
+"""
+SECRET = "vErY-pRiVaTe-91"
+ENV = "ENV=dev\nHASURA_GRAPHQL_ENABLE_CONSOLE=true\nPOSTGRES_PASSWORD=%s\n" % SECRET
+
+
+def project(folder="/opt/nself", compose=COMPOSE, **env):
+    found = {folder + "/docker-compose.yml": compose, folder + "/.env": ENV}
+    found.update({folder + "/" + name.replace("_", "."): text for name, text in env.items()})
+    return {name: text for name, text in found.items() if text is not None}
+
+
+def collect(host, project_dir=None):
+    host.files.setdefault("/proc/1/comm", "systemd\n")
+    return collect_all(host, COLLECTORS, Options(project_dir, "a key"))
+
+
+def by_service(facts):
+    return {unit["service"]: unit for unit in facts["deployment"]["units"]}
+
+
+def inspected(service, image, project_name="app", folder="/opt/nself", env=(), pid=0, identity="1", **host_config):
+    return {
+        "Id": identity * 64,
+        "Name": "/app_" + service,
+        "Image": "sha256:" + service,
+        "State": {"Running": True, "Pid": pid},
+        "Path": "run",
+        "Args": [],
+        "Config": {
+            "Image": image,
+            "Env": list(env),
+            "Labels": {
+                "com.docker.compose.project": project_name,
+                "com.docker.compose.service": service,
+                "com.docker.compose.project.working_dir": folder,
+            },
+        },
+        "HostConfig": host_config,
+        "NetworkSettings": {"Ports": {"8080/tcp": [{"HostIp": "0.0.0.0", "HostPort": "8080"}], "9/udp": None}},
+        "Mounts": [],
+    }
+
+
+def engine(*items, compose=None):
+    """Return the commands of a host whose engine runs these containers."""
+    return {
+        "docker info --format '{{json .}}'": json.dumps({"ServerVersion": "26.1.5", "LiveRestoreEnabled": True}),
+        "docker ps --all --quiet --no-trunc": "\n".join(item["Id"] for item in items),
+        "docker": lambda argv, stdin, env: answer(argv, items, compose),
+    }
+
+
+def answer(argv, items, compose):
+    if argv[1] == "inspect":
+        return Completed(0, json.dumps([item for item in items if item["Id"] in argv]), "")
+    if argv[1] == "image":
+        return Completed(0, json.dumps([{"Id": item["Image"], "Config": {"Env": ["PATH=/bin"]}} for item in items]), "")
+    return compose or Completed(1, "", "docker: unknown command: docker compose")
+
+
+def test_a_host_with_only_the_projects_files_is_read_from_the_rendered_compose():
+    facts = collect(FakeHost(project()))
+    assert facts["deployment"]["state"] == "found" and facts["docker"]["state"] == "absent"
+    units = by_service(facts)
+    hasura, postgres = units["hasura"], units["postgres"]
+    assert {unit["level"] for unit in units.values()} == {"rendered"}
+    assert hasura["env"]["HASURA_GRAPHQL_ENABLE_CONSOLE"] == "true"
+    assert hasura["uids"] == [1001] and isinstance(postgres["uids"], Unread)
+    assert hasura["readonly_rootfs"] is hasura["no_new_privileges"] is True
+    assert hasura["capabilities"] == ["CHOWN"] and "NET_RAW" in postgres["capabilities"]
+    assert hasura["limits"] == {"memory": 512 << 20, "cpu": 0.5, "pids": 100}
+    assert postgres["limits"] == {"memory": None, "cpu": None, "pids": None}
+    assert [(m["source"], m["rw"]) for m in hasura["mounts"]] == [
+        ("/opt/nself/data", True), ("named", True), ("/etc", False), ("/root", True)]
+    assert [(p["ip"], p["port"], p["proto"]) for p in postgres["ports"]] == [
+        ("127.0.0.1", 5432, "tcp"), ("0.0.0.0", 5433, "tcp"), ("::1", 5434, "tcp"), ("0.0.0.0", 9000, "udp"), ("0.0.0.0", 9001, "udp")]
+
+
+def test_a_secret_on_a_command_line_is_found_and_stands_in_no_fact():
+    facts = collect(FakeHost(project()))
+    assert by_service(facts)["hasura"]["argv_secrets"] == ["POSTGRES_PASSWORD"]
+    assert SECRET not in repr(facts)
+
+
+def test_an_override_file_is_merged_as_compose_does():
+    over = "services:\n  postgres:\n    read_only: true\n    environment: [POSTGRES_DB=x]\n    ports: ['127.0.0.1:6000:5432']\n"
+    host = FakeHost(dict(project(), **{"/opt/nself/docker-compose.override.yml": over}))
+    postgres = by_service(collect(host))["postgres"]
+    assert postgres["readonly_rootfs"] is True
+    assert set(postgres["env"]) == {"POSTGRES_PASSWORD", "POSTGRES_DB"}
+    assert 6000 in [port["port"] for port in postgres["ports"]]
+
+
+def test_the_last_file_of_the_chain_wins_and_the_losers_are_named():
+    host = FakeHost(dict(project(), **{"/opt/nself/.env.dev": "HASURA_GRAPHQL_ENABLE_CONSOLE=false\nLOG_LEVEL=debug"}))
+    settings = collect(host)["deployment"]["settings"]
+    assert settings["HASURA_GRAPHQL_ENABLE_CONSOLE"] == {"value": "true", "file": ".env", "others": [".env.dev"]}
+    assert settings["LOG_LEVEL"]["file"] == ".env.dev"
+
+
+@pytest.mark.parametrize(
+    "own, wins", [("ENV=production", ".env"), ("ENV=prod\nA=", ".env"), ("ENV=prod", ".env.secrets"), ("", ".env.dev")]
+)
+def test_production_reads_the_production_chain(own, wins):
+    files = {"/opt/nself/.env%s" % name: "A=%d\n" % number for number, name in enumerate((".dev", ".prod", ".secrets"))}
+    files["/opt/nself/.env"] = own + ("\nA=last" if wins == ".env" else "")
+    settings = collect(FakeHost(dict(project(), **files)))["deployment"]["settings"]
+    assert settings["A"]["file"] == wins
+
+
+def test_docker_compose_renders_where_it_is_there_with_the_chain_in_its_environment():
+    seen = {}
+
+    def compose(argv, stdin, env):
+        if argv[1:3] == ["compose", "--env-file"]:
+            seen.update(env=env, argv=argv)
+            return Completed(0, json.dumps({"services": {"postgres": {"image": "postgres:16"}, "hasura": {"image": "x"}}}), "")
+        return Completed(1, "", "Cannot connect to the Docker daemon at unix:///var/run/docker.sock.")
+
+    facts = collect(FakeHost(project(), commands={"docker": compose}))
+    assert facts["docker"]["state"] == "stopped"
+    assert sorted(by_service(facts)) == ["hasura", "postgres"]
+    assert seen["env"]["POSTGRES_PASSWORD"] == SECRET
+    assert SECRET not in " ".join(seen["argv"])
+
+
+def test_what_runs_is_believed_before_what_compose_would_start():
+    running = inspected("hasura", "hasura/graphql-engine", env=["HASURA_GRAPHQL_ENABLE_CONSOLE=false"], ReadonlyRootfs=False, Memory=1 << 28)
+    facts = collect(FakeHost(project(), commands=engine(running)))
+    units = by_service(facts)
+    assert (units["hasura"]["level"], units["postgres"]["level"]) == ("running", "rendered")
+    assert units["hasura"]["env"]["HASURA_GRAPHQL_ENABLE_CONSOLE"] == "false"
+    assert facts["docker"]["published"][0]["port"] == 8080
+
+
+def test_the_process_is_believed_before_the_engine():
+    running = inspected("hasura", "hasura/graphql-engine", env=["A=1", "HASURA_GRAPHQL_DEV_MODE=false"], pid=77, ReadonlyRootfs=False)
+    proc = {
+        "/proc/77/cgroup": "0::/docker/%s\n" % ("1" * 64),
+        "/proc/77/status": "Uid:\t1001\t1001\t1001\t1001\nCapBnd:\t0000000000000401\nNoNewPrivs:\t1\nSeccomp:\t2\n",
+        "/proc/77/environ": "A=1\0HASURA_GRAPHQL_DEV_MODE=true\0",
+        "/proc/77/mountinfo": "1 0 0:1 / / ro,relatime - overlay overlay rw\n",
+        "/proc/77/attr/current": "docker-default (enforce)\n",
+        "/proc/77/cmdline": "graphql-engine\0serve\0",
+        "/sys/fs/cgroup/docker/%s/memory.max" % ("1" * 64): "268435456\n",
+        "/sys/fs/cgroup/docker/%s/cpu.max" % ("1" * 64): "50000 100000\n",
+        "/sys/fs/cgroup/docker/%s/pids.max" % ("1" * 64): "max\n",
+    }
+    unit = by_service(collect(FakeHost(dict(project(), **proc), commands=engine(running))))["hasura"]
+    assert unit["env"]["HASURA_GRAPHQL_DEV_MODE"] == "true"
+    assert unit["uids"] == [1001] and unit["readonly_rootfs"] is True and unit["no_new_privileges"] is True
+    assert unit["capabilities"] == ["CHOWN", "NET_BIND_SERVICE"]
+    assert unit["limits"] == {"memory": 268435456, "cpu": 0.5, "pids": None}
+    assert unit["mac"]["apparmor"] == "docker-default (enforce)"
+
+
+def test_a_process_title_over_the_environment_is_not_believed():
+    running = inspected("postgres", "postgres:16", env=["POSTGRES_DB=app"], pid=78)
+    proc = {"/proc/78/environ": "postgres: checkpointer\0\0", "/proc/78/cgroup": "0::/%s\n" % ("1" * 64)}
+    unit = by_service(collect(FakeHost(dict(project(), **proc), commands=engine(running))))["postgres"]
+    assert "POSTGRES_DB" in unit["env"]
+
+
+def test_two_projects_are_named_and_asked_about():
+    both = [inspected("hasura", "x", "one", "/srv/one"), inspected("postgres", "x", "one", "/srv/one", identity="2"),
+            inspected("hasura", "x", "two", "/srv/two", identity="3"), inspected("postgres", "x", "two", "/srv/two", identity="4")]
+    facts = collect(FakeHost({}, commands=engine(*both)))["deployment"]
+    assert facts["state"] == "ambiguous" and isinstance(facts["units"], Unread)
+    assert "/srv/one" in facts["message"] and "/srv/two" in facts["message"] and "nself_project_dir" in facts["message"]
+    told = collect(FakeHost({"/srv/one/.env": ENV}, commands=engine(*both)), "/srv/one")
+    assert {unit["service"] for unit in told["deployment"]["units"]} == {"hasura", "postgres"}
+
+
+def test_another_compose_project_on_the_host_is_not_ours():
+    other = inspected("wordpress", "wordpress:6", "blog", "/srv/blog")
+    assert collect(FakeHost({}, commands=engine(other)))["deployment"]["state"] == "none"
+
+
+def test_a_stack_without_its_folder_is_still_judged():
+    running = [inspected("hasura", "x"), inspected("postgres", "x", identity="2")]
+    facts = collect(FakeHost({}, commands=engine(*running)))
+    assert facts["deployment"]["state"] == "found" and len(facts["deployment"]["units"]) == 2
+
+
+@pytest.mark.parametrize(
+    "files, told, state, says",
+    [
+        ({}, None, "none", "no nself deployment"),
+        ({"/opt/nself/.env": ENV}, None, "incomplete", "nself build"),
+        ({"/opt/nself/a/docker-compose.yml": COMPOSE, "/var/www/nself/docker-compose.yml": COMPOSE}, None, "ambiguous", "/opt/nself/a"),
+        ({}, "/srv/none", "incomplete", "/srv/none does not exist"),
+        ({"/srv/file": ""}, "/srv/file", "incomplete", "not a directory"),
+        ({"/opt/nself/app/compose.yaml": COMPOSE}, None, "found", ""),
+    ],
+)
+def test_discovery(files, told, state, says):
+    facts = collect(FakeHost(files), told)["deployment"]
+    assert facts["state"] == state and says in facts["message"]
+    if state in ("incomplete", "ambiguous"):
+        assert isinstance(facts["units"], Unread)
+
+
+@pytest.mark.parametrize(
+    "compose, reason",
+    [
+        ("services: [", "parse_error"),
+        ("just text", "parse_error"),
+        ("services: {a: [1]}", "parse_error"),
+        ("services:\n  a: {image: x, mem_limit: lots}", "parse_error"),
+        ("services:\n  a: {image: x, ports: ['http:80']}", "parse_error"),
+        ("services:\n  a: {extends: {service: b}}", "tool_absent"),
+        ("include: [x.yml]\nservices: {}", "tool_absent"),
+        ("services:\n  a: {image: '${A:?is required}'}", "parse_error"),
+        (b"\xff\xfe\x00binary\x00", "parse_error"),
+        ("a: !reset b\nservices: {}", "parse_error"),
+        ("services:\n  a: {image: '%s\n" % SECRET, "parse_error"),
+    ],
+)
+def test_a_broken_compose_file_is_unread_and_quotes_nothing(compose, reason):
+    facts = collect(FakeHost(project(compose=compose)))
+    units = facts["deployment"]["units"]
+    assert isinstance(units, Unread) and units.reason == reason and "/opt/nself" in units.detail
+    assert SECRET not in repr(facts)
+
+
+def test_a_closed_folder_needs_root():
+    facts = collect(FakeHost({"/opt/nself": HostError("needs_root", "/opt/nself", "permission denied")}))
+    assert facts["deployment"].reason == "needs_root"
+
+
+def test_a_closed_env_file_leaves_the_rendering_unread():
+    closed = HostError("needs_root", "/opt/nself/.env", "permission denied")
+    facts = collect(FakeHost(dict(project(), **{"/opt/nself/.env": closed})))["deployment"]
+    assert facts["units"].reason == "needs_root" and facts["settings"].reason == "needs_root"
+
+
+@pytest.mark.parametrize(
+    "docker_answer, reason",
+    [
+        (HostError("timeout", "docker", "no answer within 8 s"), "timeout"),
+        (Completed(1, "", "permission denied while trying to connect to the Docker daemon socket"), "needs_root"),
+        (Completed(0, "rubbish", ""), "parse_error"),
+        (Completed(1, "{rubbish", ""), "parse_error"),
+    ],
+)
+def test_an_engine_that_cannot_be_asked_leaves_everything_unknown(docker_answer, reason):
+    facts = collect(FakeHost(project(), commands={"docker": docker_answer}))
+    assert facts["docker"].reason == facts["deployment"]["units"].reason == reason
+
+
+def test_no_answer_of_the_engine_is_not_taken_for_no_deployment():
+    facts = collect(FakeHost({}, commands={"docker": HostError("timeout", "docker", "no answer")}))
+    assert isinstance(facts["deployment"]["state"], Unread)
+
+
+def test_modes_of_env_files_and_inline_secrets():
+    compose = COMPOSE + "    labels: {a: b}\n  x:\n    environment:\n      API_TOKEN: %s\n      OTHER_TOKEN: ${T}\n" % SECRET
+    host = FakeHost(
+        dict(project(compose=compose), **{"/opt/nself/.env.example": "A=", "/opt/nself/.environments/prod/.env.secrets": "A="}),
+        stats={"/opt/nself/.env": FileInfo(0o600, 1000, 1000, 9, 0.0, "file")},
+    )
+    facts = collect(host)
+    entries = {entry["path"]: entry["info"] for entry in facts["files"]["entries"]}
+    assert entries["/opt/nself/.env"]["mode"] == 0o600
+    assert entries["/opt/nself/.environments/prod/.env.secrets"]["mode"] == 0o644
+    assert entries["/opt/nself/docker-compose.yml"]["inline"] == ["API_TOKEN"]
+    assert "/opt/nself/.env.example" not in entries
+    assert facts["files"]["git"] is None
+
+
+def test_env_files_in_git_are_found():
+    def git(argv, stdin, env):
+        return Completed(0, ".env\0", "") if "ls-files" in argv else Completed(1, "", "")
+
+    host = FakeHost(dict(project(), **{"/opt/nself/.git/HEAD": "ref: x", "/opt/nself/.env.dev": ""}), commands={"git": git})
+    assert collect(host)["files"]["git"] == {"tracked": [".env"], "not_ignored": [".env.dev"]}
+
+
+def test_the_engines_guard_is_read_from_the_running_daemon():
+    files = {
+        "/proc/9/comm": "dockerd\n",
+        "/proc/9/cmdline": "/usr/sbin/dockerd\0-H\0tcp://0.0.0.0:2375\0",
+        "/etc/docker/daemon.json": '{"log-opts": {"max-size": "10m"}, "secret": "x"}',
+        "/etc/group": "root:x:0:\ndocker:x:105:ann,bob\n",
+        "/etc/passwd": "root:x:0:0::/root:/bin/sh\neve:x:1002:105::/home/eve:/bin/sh\n",
+        "/var/run/docker.sock": "",
+    }
+    facts = collect(FakeHost(files, commands=engine()))["docker"]
+    assert facts["arguments"] == ["-H", "tcp://0.0.0.0:2375"]
+    assert facts["config"] == {"log-opts": {"max-size": "10m"}}
+    assert facts["group"] == {"gid": 105, "members": ["ann", "bob", "eve"]}
+    assert facts["version"] == "26.1.5" and facts["iptables"] is True
