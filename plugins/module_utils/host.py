@@ -99,16 +99,17 @@ def _exchange(process: "subprocess.Popen[bytes]", stdin: bytes, expires: float) 
 
     Unlike communicate() it stops reading at OUTPUT_LIMIT (OverflowError): what goes wrong on a host must not eat its memory.
     """
-    pieces = {process.stdout: [], process.stderr: []}  # type: Dict[Any, List[bytes]]
+    pieces: Dict[Any, List[bytes]] = {process.stdout: [], process.stderr: []}
     left_over = OUTPUT_LIMIT
     with selectors.DefaultSelector() as selector:
         for stream in pieces:
             selector.register(stream, selectors.EVENT_READ)
-        try:
-            process.stdin.write(stdin)
-            process.stdin.close()
-        except BrokenPipeError:
-            pass  # it does not want to hear; its exit code tells
+        if process.stdin is not None:
+            try:
+                process.stdin.write(stdin)
+                process.stdin.close()
+            except BrokenPipeError:
+                pass  # it does not want to hear; its exit code tells
         while selector.get_map():
             left = expires - time.monotonic()
             if left <= 0:

@@ -146,7 +146,7 @@ def test_docker_compose_renders_where_it_is_there_with_the_chain_in_its_environm
     seen = {}
 
     def compose(argv, stdin, env):
-        if argv[1:3] == ["compose", "--env-file"]:
+        if argv[1] == "compose":
             seen.update(env=env, argv=argv)
             return Completed(0, json.dumps({"services": {"postgres": {"image": "postgres:16"}, "hasura": {"image": "x"}}}), "")
         return Completed(1, "", "Cannot connect to the Docker daemon at unix:///var/run/docker.sock.")
@@ -156,6 +156,12 @@ def test_docker_compose_renders_where_it_is_there_with_the_chain_in_its_environm
     assert sorted(by_service(facts)) == ["hasura", "postgres"]
     assert seen["env"]["POSTGRES_PASSWORD"] == SECRET
     assert SECRET not in " ".join(seen["argv"])
+
+
+def test_services_that_nself_starts_by_profile_are_judged_and_others_are_not():
+    compose = COMPOSE + "  prepare: {image: busybox, profiles: [init-containers], networks: ['${DOCKER_NETWORK}']}\n"
+    compose += "  debugger: {image: busybox, profiles: [debug]}\n"
+    assert sorted(by_service(collect(FakeHost(project(compose=compose))))) == ["hasura", "postgres", "prepare"]
 
 
 def test_what_runs_is_believed_before_what_compose_would_start():

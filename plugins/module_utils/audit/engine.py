@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Dict, Iterable, List, Optional, Sequence
+from typing import Dict, Iterable, List, Optional, Sequence, Tuple
 
 from ansible_collections.nself.prod.plugins.module_utils.audit.facts import Facts
 from ansible_collections.nself.prod.plugins.module_utils.audit.model import (
@@ -83,7 +83,7 @@ def _fingerprint(check: Check, verdict: Verdict) -> str:
 
 def problems(leaves: Iterable[Missing]) -> List[Dict[str, str]]:
     """Return what could not be read, one entry a cause, for the head of the report."""
-    seen = {}
+    seen: Dict[Tuple[str, str], str] = {}
     for leaf in leaves:
         seen.setdefault((leaf.reason, leaf.detail), leaf.path)
     return [{"fact": path, "reason": reason, "detail": detail} for (reason, detail), path in seen.items()]

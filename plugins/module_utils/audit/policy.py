@@ -91,7 +91,7 @@ class Policy:
         unknown = sorted(set(given or {}) - set(POLICY))
         if unknown:
             raise PolicyError("unknown policy %s; known are: %s" % (", ".join(unknown), ", ".join(sorted(POLICY))))
-        self._values = {name: entry.default for name, entry in POLICY.items()}  # type: Dict[str, Any]
+        self._values: Dict[str, Any] = {name: entry.default for name, entry in POLICY.items()}
         for name, value in (given or {}).items():
             self._values[name] = POLICY[name].parse(name, value)
 

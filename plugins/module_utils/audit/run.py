@@ -5,14 +5,20 @@
 from __future__ import annotations
 
 import datetime
+import hashlib
+import secrets
+from dataclasses import replace
 from typing import Any, Dict, Mapping, Sequence
 
 from ansible_collections.nself.prod.plugins.module_utils.audit import engine, score, waivers
+from ansible_collections.nself.prod.plugins.module_utils.audit.checks.secrets import secrets_of
 from ansible_collections.nself.prod.plugins.module_utils.audit.collector import Options, collect_all
 from ansible_collections.nself.prod.plugins.module_utils.audit.facts import Facts, Unread, unread_leaves
+from ansible_collections.nself.prod.plugins.module_utils.audit.model import Missing, NotApplicable
 from ansible_collections.nself.prod.plugins.module_utils.audit.policy import Policy
 from ansible_collections.nself.prod.plugins.module_utils.audit.registry import CHECKS
 from ansible_collections.nself.prod.plugins.module_utils.audit.sources import COLLECTORS
+from ansible_collections.nself.prod.plugins.module_utils.audit.units import all_units, name_of
 
 
 def audit(
@@ -27,9 +33,11 @@ def audit(
     chosen = engine.select(CHECKS, categories)
     thresholds = Policy(policy)
     exceptions = waivers.parse(waiver_entries, [check.id for check in CHECKS])
+    key = options.fingerprint_key or secrets.token_hex(32)
     started = host.now()
-    tree = collect_all(host, COLLECTORS, options)
-    return judge_tree(tree, chosen, thresholds, exceptions, host_name, started, host.now() - started)
+    tree = collect_all(host, COLLECTORS, replace(options, fingerprint_key=key))
+    report = judge_tree(tree, chosen, thresholds, exceptions, host_name, started, host.now() - started)
+    return dict(report, privileged=host.euid() == 0, fingerprints=fingerprints(tree, key))
 
 
 def judge_tree(
@@ -56,6 +64,24 @@ def judge_tree(
     }
     report.update(score.summary(findings))
     return report
+
+
+def fingerprints(tree: Dict[str, Any], key: str) -> Dict[str, Any]:
+    """Return the keyed fingerprints of the deployment's secrets, for comparing hosts of one run.
+
+    {"key_id", "secrets": [{"name", "where", "fp"}]}: key_id tells runs apart, and tells nothing of the key. Fingerprints are
+    for the controller's memory only: whoever has one and the key can test guesses.
+    """
+    found: Dict[Any, Dict[str, str]] = {}
+    try:
+        for unit in all_units(Facts(tree)):
+            for name, secret in secrets_of(unit):
+                if not secret["empty"]:
+                    found.setdefault((secret["print"], secret["family"]), {"name": name, "where": name_of(unit), "fp": secret["print"]})
+    except (Missing, NotApplicable):
+        pass  # DATA-32 says so
+    key_id = hashlib.sha256(("key id " + key).encode("utf-8")).hexdigest()[:12]
+    return {"key_id": key_id, "secrets": [found[entry] for entry in sorted(found)]}
 
 
 def plain(value: Any) -> Any:

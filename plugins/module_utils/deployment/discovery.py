@@ -49,7 +49,7 @@ def discover(host: Any, containers: List[Dict[str, Any]], told: Optional[str]) -
 
 def labelled_projects(containers: List[Dict[str, Any]]) -> Dict[str, str]:
     """Return {working directory: project name} of the compose projects that are nself."""
-    services = {}  # type: Dict[Tuple[str, str], Dict[str, str]]
+    services: Dict[Tuple[str, str], Dict[str, str]] = {}
     for item in containers:
         config = item.get("Config") or {}
         labels = config.get("Labels") or {}

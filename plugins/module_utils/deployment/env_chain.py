@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Dict, List, Mapping, Optional, Tuple
+from typing import Dict, Mapping, Optional, Sequence, Tuple
 
 # Later files win: `.env` beats `.env.secrets`, and production inherits what only `.env.dev` sets.
 CHAINS = {
@@ -45,9 +45,9 @@ def files_of(environment: str) -> Tuple[str, ...]:
     return CHAINS.get(environment, (".env.dev", ".env." + environment, ".env"))
 
 
-def merge(files: List[Tuple[str, Mapping[str, str]]]) -> Dict[str, Setting]:
+def merge(files: Sequence[Tuple[str, Mapping[str, str]]]) -> Dict[str, Setting]:
     """Merge (file name, values) pairs, last wins, and remember who lost."""
-    out = {}  # type: Dict[str, Setting]
+    out: Dict[str, Setting] = {}
     for file, values in files:
         for name, value in values.items():
             before = out.get(name)

@@ -16,6 +16,8 @@ from ansible_collections.nself.prod.plugins.module_utils.deployment.yaml_reader 
 from ansible_collections.nself.prod.plugins.module_utils.host import HostError, NotFound, first_line
 
 RUNTIME_FILE = ".env.runtime"
+# What `nself start` starts beside the services without a profile: the containers that prepare volumes and buckets.
+OWN_PROFILES = ("init-containers",)
 _NO_COMPOSE = re.compile(r"not a docker command|unknown command|unknown (shorthand )?flag|no such plugin", re.I)
 FACT = "deployment.units"
 
@@ -27,8 +29,12 @@ def render(
 
     Raises Missing: parse_error for files that compose refuses, tool_absent where nothing on the host can read them.
     """
-    profiles = [name.strip() for name in variables.get("COMPOSE_PROFILES", "").split(",") if name.strip()]
-    model = _by_compose(host, directory, project, variables, files)
+    profiles = list(OWN_PROFILES)
+    profiles += [name.strip() for name in variables.get("COMPOSE_PROFILES", "").split(",") if name.strip()]
+    # nself computes this name; a project whose services ask for it is refused by compose without it.
+    name = project or variables.get("PROJECT_NAME") or posixpath.basename(directory)
+    variables = dict({"DOCKER_NETWORK": name + "_network"}, **variables)
+    model = _by_compose(host, directory, project, profiles, variables, files)
     try:
         if model is None:
             model = _by_yaml(host, directory, variables, files)
@@ -38,12 +44,19 @@ def render(
 
 
 def _by_compose(
-    host: Any, directory: str, project: Optional[str], variables: Mapping[str, str], files: Sequence[str]
+    host: Any,
+    directory: str,
+    project: Optional[str],
+    profiles: Sequence[str],
+    variables: Mapping[str, str],
+    files: Sequence[str],
 ) -> Optional[Any]:
     """Return `docker compose config`, or None where this host has no docker compose."""
     argv = ["docker", "compose"]
     if project:
         argv += ["--project-name", project]
+    for profile in profiles:
+        argv += ["--profile", profile]
     env_file = next((name for name in (RUNTIME_FILE, ".env") if _exists(host, posixpath.join(directory, name))), None)
     if env_file:
         argv += ["--env-file", env_file]
@@ -66,7 +79,7 @@ def _by_compose(
 
 def _by_yaml(host: Any, directory: str, variables: Mapping[str, str], files: Sequence[str]) -> Any:
     names = [files[0]] + [name for name in compose.OVERRIDE_NAMES if _exists(host, posixpath.join(directory, name))]
-    model = None  # type: Any
+    model: Any = None
     for name in names:
         path = posixpath.join(directory, name)
         try:

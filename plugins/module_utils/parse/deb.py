@@ -20,7 +20,7 @@ def version_key(version: str) -> Tuple[Any, ...]:
     if not colon:
         epoch, rest = "", version
     upstream, _dash, revision = rest.rpartition("-") if "-" in rest else (rest, "", "")
-    return tuple(tuple(_parts(part)) for part in (epoch, upstream, revision))
+    return tuple(tuple(_parts(part or "0")) for part in (epoch, upstream, revision))
 
 
 def _parts(text: str) -> Iterator[Tuple[Any, ...]]:

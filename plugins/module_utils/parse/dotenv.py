@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Dict, Tuple
+from typing import Dict, List, Tuple
 
 _NAME = re.compile(r"^(?:export[ \t]+)?([A-Za-z_][A-Za-z0-9_.-]*)[ \t]*=(.*)$", re.DOTALL)
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", '"': '"', "\\": "\\", "$": "$"}
@@ -26,8 +26,8 @@ class Dotenv:
 def parse(text: str) -> Dotenv:
     """Parse a file's text. A line that is no assignment is an error of its own and hides no other line."""
     lines = text.lstrip("\ufeff").replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    values = {}  # type: Dict[str, str]
-    errors = []  # type: List[Tuple[int, str]]
+    values: Dict[str, str] = {}
+    errors: List[Tuple[int, str]] = []
     number = 0
     while number < len(lines):
         line = lines[number].strip()

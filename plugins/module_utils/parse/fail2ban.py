@@ -16,7 +16,7 @@ _HOOK = re.compile(r"\bhook\s+(\w+)")
 
 def configured(text: str) -> Dict[str, List[str]]:
     """Return the jails and their actions in the output of `fail2ban-client -d`, which tells what to ask the server for."""
-    out = {}  # type: Dict[str, List[str]]
+    out: Dict[str, List[str]] = {}
     for line in text.splitlines():
         jail, action = _JAIL.match(line), _ACTION.match(line)
         if jail:

@@ -49,15 +49,16 @@ MODULES = {
 
 def parse(text: str, family: str) -> List[Table]:
     """Return the tables of iptables-save's output. Raises ValueError for anything else, and for half of one."""
-    tables = []
-    chains = None
+    tables: List[Table] = []
+    chains: Any = None
+    name = ""
     for line in text.splitlines():
         if not line or line.startswith("#"):
             continue
         if line.startswith("*"):
             if chains is not None:
                 raise ValueError("a table has no end")
-            chains = {}  # type: Any
+            chains = {}
             name = line[1:]
         elif chains is None:
             raise ValueError("not the output of iptables-save")
@@ -69,7 +70,9 @@ def parse(text: str, family: str) -> List[Table]:
             if policy == "-":
                 chains[chain] = Chain()
             elif chain in HOOKS:
-                chains[chain] = Chain(chain.lower(), POLICIES[policy] if policy in POLICIES else _bad(line), _kind(name))
+                chains[chain] = Chain(
+                    chain.lower(), POLICIES[policy] if policy in POLICIES else _bad(line), _kind(name)
+                )
             else:
                 _bad(line)
         else:
@@ -96,7 +99,7 @@ def _bad(line: str) -> Any:
 def _rule(tokens: List[str], chains: Dict[str, Chain]) -> List[Rule]:
     """Return a rule as a list of one, or of none where it can have no effect on a stranger's new connection."""
     reader = _Reader(tokens)
-    found = {"verdict": ""}  # type: Dict[str, Any]
+    found: Dict[str, Any] = {"verdict": ""}
     negated = False
     while reader.left():
         option = reader.next()
@@ -116,6 +119,8 @@ def _target(option: str, reader: "_Reader", found: Dict[str, Any], chains: Dict[
     name = reader.next()
     if name in chains:
         found["verdict"], found["target"] = "goto" if option == "-g" else "jump", name
+    elif option == "-g":
+        raise ValueError("a rule jumps to a chain that does not exist")
     elif name in ASKS_ELSEWHERE:
         found["verdict"], found["unsure"] = "accept", True
     elif name in VERDICTS:
@@ -159,7 +164,7 @@ def _protocol(negated: bool, reader: "_Reader", found: Dict[str, Any]) -> bool:
     name = reader.next()
     if name in ("all", "0"):
         return not negated
-    one = frozenset((PROTOCOLS[name],)) if name in PROTOCOLS else frozenset()  # type: FrozenSet[str]
+    one = frozenset((PROTOCOLS[name],)) if name in PROTOCOLS else frozenset()
     found["protocols"] = BOTH - one if negated else one
     return bool(found["protocols"])
 
@@ -213,6 +218,9 @@ def _ports(key: str) -> Callable[[bool, "_Reader", Dict[str, Any]], bool]:
 
 def _state(negated: bool, reader: "_Reader", found: Dict[str, Any]) -> bool:
     states = reader.next().split(",")
+    if states == ["DNAT"]:
+        found["translated"] = not negated
+        return True
     if set(states) - {"NEW", "ESTABLISHED", "RELATED", "INVALID", "UNTRACKED"}:
         found["unsure"] = True  # SNAT, DNAT: a new connection may have been translated
         return True
@@ -275,6 +283,7 @@ CONDITIONS = {
     "--ctorigdstport": _ports("original"),
     "--ctstate": _state,
     "--state": _state,
+    "--ctstatus": _state,
     "--ctdir": _direction,
     "--dst-type": _type_of_destination,
     "--match-set": _named_set,

@@ -47,8 +47,8 @@ def _parse(text: str, skip: FrozenSet[Tuple[str, str]]) -> List[Table]:
     objects = [_one(entry) for entry in json.loads(text)["nftables"]]
     if not objects or objects[0][0] != "metainfo":
         raise ValueError("not the output of nft -j list ruleset")
-    tables = {}  # type: Dict[Tuple[str, str], Table]
-    named = {}  # type: Dict[Tuple[str, str, str], List[Any]]
+    tables: Dict[Tuple[str, str], Table] = {}
+    named: Dict[Tuple[str, str, str], List[Any]] = {}
     for kind, item in objects:
         if kind == "table" and item["family"] in FAMILY and "dormant" not in item.get("flags", ()):
             key = item["family"], item["name"]
@@ -84,8 +84,8 @@ Conditions = Dict[str, Any]
 
 def _rules(statements: List[Any], sets: Sets) -> List[Rule]:
     """Return the rules that one rule of nft comes to: a verdict map is several."""
-    found = {"families": FAMILIES, "protocols": BOTH, "ports": EVERY, "original": EVERY, "interfaces": ()}  # type: Conditions
-    out = []
+    found: Conditions = {"families": FAMILIES, "protocols": BOTH, "ports": EVERY, "original": EVERY, "interfaces": ()}
+    out: List[Rule] = []
     for statement in statements:
         kind, detail = _one(statement)
         if kind == "match":
@@ -177,7 +177,7 @@ COMPARISONS = {
     "<=": lambda port: packet_filter.ports(0, port),
     ">": lambda port: packet_filter.ports(min(65535, port + 1), 65535),
     ">=": lambda port: packet_filter.ports(port, 65535),
-}  # type: Dict[str, Callable[[int], int]]
+}
 
 
 def _ports(key: str) -> Callable[[Any, str, Sets, Conditions], bool]:
@@ -262,6 +262,14 @@ def _state(right: Any, op: str, sets: Sets, found: Conditions) -> bool:
     return ("new" in _elements(right, sets)) != (op == "!=")
 
 
+def _status(right: Any, op: str, sets: Sets, found: Conditions) -> bool:
+    if set(_elements(right, sets)) == {"dnat"}:
+        found["translated"] = op != "!="
+    else:
+        found["unsure"] = True
+    return True
+
+
 def _direction(right: Any, op: str, sets: Sets, found: Conditions) -> bool:
     return (right in ("original", 0)) != (op == "!=")
 
@@ -308,10 +316,11 @@ CONDITIONS = {
     "ip6 daddr": _destination,
     "ct state": _state,
     "ct direction": _direction,
+    "ct status": _status,
     "fib type": _kind_of_destination,
     # The stranger chooses these.
     "tcp sport": _sometimes,
     "udp sport": _sometimes,
     "th sport": _sometimes,
-}  # type: Dict[str, Callable[[Any, str, Sets, Conditions], bool]]
+}
 CONDITIONS.update(PORTS)

@@ -43,7 +43,7 @@ class Rule(NamedTuple):
 
     verdict: accept, drop, return, jump, goto or nat; target: chain of a jump, or where nat sends to. original: the port
     before address translation. interfaces: conditions on the incoming one, each (names, wanted). source: only from there;
-    exempt: from anywhere but there. Where `sometimes` the rule matches some packets only (a rate, one of the host's
+    exempt: from anywhere but there. translated: only what nat sent here, or only what it did not. Where `sometimes` the rule matches some packets only (a rate, one of the host's
     addresses), where `unsure` nobody here can tell which.
     """
 
@@ -56,6 +56,7 @@ class Rule(NamedTuple):
     interfaces: Tuple[Tuple[Tuple[str, ...], bool], ...] = ()
     source: str = ""
     exempt: str = ""
+    translated: Optional[bool] = None
     sometimes: bool = False
     unsure: bool = False
 
@@ -67,7 +68,7 @@ class Chain:
         self.hook = hook
         self.policy = policy
         self.kind = kind
-        self.rules = []  # type: List[Rule]
+        self.rules: List[Rule] = []
 
 
 class Table(NamedTuple):
@@ -91,8 +92,8 @@ class Reach:
     def __init__(self, opened: int = 0) -> None:
         self.open = opened
         self.unsure = 0
-        self.restricted = {}  # type: Dict[str, int]
-        self.sent = []  # type: List[Tuple[int, str]]
+        self.restricted: Dict[str, int] = {}
+        self.sent: List[Tuple[int, str]] = []
 
     def any(self) -> int:
         mask = self.open | self.unsure
@@ -180,6 +181,8 @@ class _Walk:
         for names, wanted in rule.interfaces:
             if any(_named(packet.interface, name) for name in names) != wanted:
                 return 0
+        if rule.translated is not None and rule.translated != (packet.original is not None):
+            return 0
         if packet.original is None:
             return alive & rule.ports & rule.original
         return alive & rule.ports if rule.original >> packet.original & 1 else 0
@@ -240,7 +243,9 @@ def network(text: str) -> str:
         return NOWHERE
     # Half of the internet is no restriction; private and link-local networks are one, however wide.
     widest = 8 if net.version == 4 else 20
-    return ANYWHERE if net.prefixlen < widest and not (net.prefixlen and (net.is_private or net.is_link_local)) else THERE
+    return (
+        ANYWHERE if net.prefixlen < widest and not (net.prefixlen and (net.is_private or net.is_link_local)) else THERE
+    )
 
 
 def unicast(text: str) -> bool:

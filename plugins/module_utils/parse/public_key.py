@@ -75,7 +75,7 @@ def _search(elements: List[Element], depth: int) -> Tuple[Optional[str], Optiona
         if _RSA in objects and position + 1 < len(elements):
             kind, body = elements[position + 1]
             return _search(_elements(body[1:] if kind == 0x03 else body), depth + 1)
-        kind, bits = _search(inner, depth + 1)
-        if kind:
-            return kind, bits
+        found = _search(inner, depth + 1)
+        if found[0]:
+            return found
     return None, None

@@ -44,7 +44,7 @@ _LISTENER = re.compile(r"(?:sshd: )?(/\S*sshd(?:\s.*?)?)(?:\s*\[listener\].*)?$"
 
 def parse_settings(text: str) -> Settings:
     """Return what `sshd -T` printed: {lower-case keyword: its values}. Raises ValueError where it is not that."""
-    settings = {}  # type: Settings
+    settings: Settings = {}
     for line in text.splitlines():
         keyword, _, value = line.strip().partition(" ")
         if keyword:
@@ -56,7 +56,7 @@ def parse_settings(text: str) -> Settings:
 
 def judged_values(settings: Settings) -> Dict[str, Any]:
     """Return the settings that judges read: strings, and lists of words for LISTS. What sshd does not print stays absent."""
-    values = {name: settings[name][0] for name in SINGLE if name in settings}  # type: Dict[str, Any]
+    values: Dict[str, Any] = {name: settings[name][0] for name in SINGLE if name in settings}
     values.update((name, words(settings, name)) for name in LISTS)
     # Before OpenSSH 8.7 either name turns keyboard-interactive on.
     interactive = settings.get("kbdinteractiveauthentication", []) + settings.get("challengeresponseauthentication", [])
@@ -80,8 +80,8 @@ def listen_address(text: str) -> Tuple[str, int]:
 
 def kernel_address(text: str) -> Tuple[str, int]:
     """Return (address, port) of /proc/net/tcp's `0100007F:0016`: 32-bit words in the machine's own byte order."""
-    words_, port = text.split(":")
-    packed = b"".join(struct.pack("=I", int(words_[at : at + 8], 16)) for at in range(0, len(words_), 8))
+    digits, port = text.split(":")
+    packed = b"".join(struct.pack("=I", int(digits[at : at + 8], 16)) for at in range(0, len(digits), 8))
     return str(ipaddress.ip_address(packed)), int(port, 16)
 
 
@@ -97,7 +97,7 @@ def daemon_options(command: str) -> List[str]:
 
 def effective_options(arguments: Iterable[str]) -> List[str]:
     """Return those of sshd's arguments that change its settings; -D, -e, -i and the like are dropped."""
-    kept = []  # type: List[str]
+    kept: List[str] = []
     arguments = iter(arguments)
     for argument in arguments:
         if argument in ("-4", "-6"):
@@ -128,13 +128,13 @@ def parse_config(text: str) -> Tuple[List[str], List[Tuple[str, List[str]]]]:
 
 
 def _criteria(arguments: Sequence[str]) -> List[Tuple[str, List[str]]]:
-    out = []
+    out: List[Tuple[str, List[str]]] = []
     left = list(arguments)
     while left:
         name, equals, value = left.pop(0).partition("=")
         name = name.lower()
         if name in _FLAGS:
-            out.append((name, []))  # type: Tuple[str, List[str]]
+            out.append((name, []))
             continue
         if name not in _CRITERIA:
             raise ValueError("Match criterion %s is not known" % name)

@@ -21,12 +21,12 @@ EXPECTED = "auditd runs, watches what matters, and its rules on disk are the run
     severity=Severity.WARNING,
     why="After a break-in the audit log is what tells who changed an account, a key or the deployment, and when.",
     reads="auditctl -s and -l, and /etc/audit/rules.d",
-    passes="auditing is on, writes to the files of Docker, ssh, sudo, the accounts and the deployment are watched, and every rule "
-    "on disk is loaded",
+    passes="auditing is on, writes to the files of Docker, ssh, sudo, the accounts and the deployment are watched, and every "
+    "rule on disk is loaded",
     fix=Fix(
         "auditd",
-        "Install auditd, put a watch (-w PATH -p wa) for each path that is named, and for the project's directory, into a file in "
-        "/etc/audit/rules.d, and run `augenrules --load`.",
+        "Install auditd, put a watch (-w PATH -p wa) for each path that is named, and for the project's directory, into a file "
+        "in /etc/audit/rules.d, and run `augenrules --load`.",
         restarts=("auditd",),
     ),
     refs=("s:harden", "U:6.2"),

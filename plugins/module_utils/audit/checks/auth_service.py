@@ -241,7 +241,7 @@ def email_verified(facts: Any, policy: Any) -> Verdict:
 )
 def enumeration_concealed(facts: Any, policy: Any) -> Verdict:
     def judge(unit: Record) -> Tuple[bool, str]:
-        bad = []  # type: List[str]
+        bad: List[str] = []
         if not truthy(plain(unit, "AUTH_CONCEAL_ERRORS", "false") or ""):
             bad.append("AUTH_CONCEAL_ERRORS is not true")
         if truthy(plain(unit, "AUTH_ANONYMOUS_USERS_ENABLED", "false") or ""):

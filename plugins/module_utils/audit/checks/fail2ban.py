@@ -122,7 +122,9 @@ def nginx_effective(facts: Facts, policy: Policy) -> Verdict:
             return False, "nginx does not write %s" % _source(jail)
         places = {place for action in jail.records("actions") for place in action.read("places")}
         if not places & BEFORE_CONTAINERS:
-            return False, "bans in %s, which traffic to containers does not pass" % (", ".join(sorted(places)) or "no chain")
+            return False, "bans in %s, which traffic to containers does not pass" % (
+                ", ".join(sorted(places)) or "no chain"
+            )
         if places & BEFORE_CONTAINERS == {"DOCKER-USER"} and facts.read("firewall.v4.docker_user") is not True:
             return False, "bans in DOCKER-USER, which the packet filter does not ask"
         return True, "reads %s, bans in %s" % (_source(jail), ", ".join(sorted(places & BEFORE_CONTAINERS)))
@@ -133,7 +135,11 @@ def nginx_effective(facts: Facts, policy: Policy) -> Verdict:
 def _reads_nginx(jail: Record, mounts: List[Record], names: List[Any]) -> bool:
     if jail.read("source.kind") == "journal":
         # Docker's journald driver names the container in each entry.
-        return any(word in ("CONTAINER_NAME=%s" % name, "CONTAINER_TAG=%s" % name) for word in jail.read("source.matches") for name in names)
+        return any(
+            word in ("CONTAINER_NAME=%s" % name, "CONTAINER_TAG=%s" % name)
+            for word in jail.read("source.matches")
+            for name in names
+        )
     files = jail.read("source.files")
     return any(_inside(path, mount) for mount in mounts for path in files)
 

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from typing import FrozenSet, Iterable, List, Set, Tuple
+from typing import Dict, FrozenSet, Iterable, List, Set, Tuple
 
 from ansible_collections.nself.prod.plugins.module_utils.audit.checks.ports import wanted_ports
 from ansible_collections.nself.prod.plugins.module_utils.audit.facts import Facts, Record
@@ -30,7 +30,7 @@ def _ports(items: Iterable[Record]) -> Set[Port]:
 
 def _text(ports: Iterable[Port]) -> str:
     """Return ports as a short list, neighbours joined."""
-    runs = []  # type: List[List[object]]
+    runs: List[List[object]] = []
     for proto, port in sorted(ports):
         if runs and runs[-1][0] == proto and runs[-1][2] == port - 1:
             runs[-1][2] = port
@@ -74,7 +74,11 @@ def default_deny(facts: Facts, policy: Policy) -> Verdict:
     "the ports that the rules of the input hook really let in, following every jump, for IPv6 too where it is used",
     "open to everybody are only the ssh port(s) and the policy's public_ports, and every ssh port is open; ports that are open to "
     "named source addresses only are reported and allowed",
-    Fix("ufw", "Delete the rule of each port that is not wanted (`ufw status numbered`, `ufw delete N`), and allow the ssh port.", ("ufw_allow",)),
+    Fix(
+        "ufw",
+        "Delete the rule of each port that is not wanted (`ufw status numbered`, `ufw delete N`), and allow the ssh port.",
+        ("ufw_allow",),
+    ),
     refs=("s:firewall",),
 )
 def rules_minimal(facts: Facts, policy: Policy) -> Verdict:
@@ -91,7 +95,7 @@ def _family_minimal(facts: Facts, family: str, wanted: FrozenSet[int], ssh: Froz
     if filtered.read("default") != "deny":
         return resource(name, False, "every port is open, since incoming traffic is accepted by default")
     opened, unsure = _ports(filtered.records("open")), _ports(filtered.records("unsure"))
-    sources = {}  # type: Dict[str, Set[Port]]
+    sources: Dict[str, Set[Port]] = {}
     for item in filtered.records("restricted"):
         sources.setdefault(item.read("from"), set()).update(_ports([item]))
     excess = {port for port in opened if port[1] not in wanted}
@@ -102,7 +106,12 @@ def _family_minimal(facts: Facts, family: str, wanted: FrozenSet[int], ssh: Froz
         return resource(name, False, "ssh listens on %s, which is not open" % _text(closed))
     doubtful = {port for port in unsure if port[1] not in wanted}
     if doubtful:
-        return Resource(name, Status.UNKNOWN, "a rule that is not understood may open %s" % _text(doubtful), reason=Reason.PARSE_ERROR)
+        return Resource(
+            name,
+            Status.UNKNOWN,
+            "a rule that is not understood may open %s" % _text(doubtful),
+            reason=Reason.PARSE_ERROR,
+        )
     limited = "".join("; from %s also %s" % (source, _text(ports)) for source, ports in sorted(sources.items())[:3])
     return resource(name, True, "%s open%s" % (_text(opened), limited))
 
@@ -127,7 +136,11 @@ def ipv6_filtered(facts: Facts, policy: Policy) -> Verdict:
         return decide(False, expected, "incoming IPv6 traffic is accepted by default")
     opened = _ports(facts.records("firewall.v6.open")) | _ports(facts.records("firewall.v6.unsure"))
     extra = opened - _ports(facts.records("firewall.v4.open"))
-    return decide(not extra, expected, "%s open over IPv6 only" % _text(extra) if extra else "denied by default, the same ports open")
+    return decide(
+        not extra,
+        expected,
+        "%s open over IPv6 only" % _text(extra) if extra else "denied by default, the same ports open",
+    )
 
 
 @check(
@@ -138,7 +151,11 @@ def ipv6_filtered(facts: Facts, policy: Policy) -> Verdict:
     "Docker forwards published ports before the input rules are asked, so `ufw deny` does not close them.",
     "the ports that Docker publishes beyond loopback, followed through port forwarding and the forward hook (DOCKER-USER)",
     "the packet filter lets a stranger reach published ports only where they are among the ssh port(s) and the policy's public_ports",
-    Fix("ufw", "Publish the port on 127.0.0.1, or drop new connections to it in the chain DOCKER-USER.", ("ufw_docker_user",)),
+    Fix(
+        "ufw",
+        "Publish the port on 127.0.0.1, or drop new connections to it in the chain DOCKER-USER.",
+        ("ufw_docker_user",),
+    ),
     refs=("s:firewall", "D:2.4"),
 )
 def docker_respects_firewall(facts: Facts, policy: Policy) -> Verdict:
@@ -162,7 +179,9 @@ def docker_respects_firewall(facts: Facts, policy: Policy) -> Verdict:
             resources.append(resource(name, True, "wanted (container %s)" % container))
             continue
         reachable = item.read("reachable")
-        words = "container %s is reachable past the firewall" if reachable else "container %s is held back by the firewall"
+        words = (
+            "container %s is reachable past the firewall" if reachable else "container %s is held back by the firewall"
+        )
         resources.append(resource(name, reachable is False, "; ".join([words % container] + notes)))
     if not resources:
         return decide(True, expected, "; ".join(["nothing is published beyond loopback"] + notes))

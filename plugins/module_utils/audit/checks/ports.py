@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from typing import FrozenSet, List
+from typing import Dict, FrozenSet, List
 
 from ansible_collections.nself.prod.plugins.module_utils.audit.facts import Facts, Record
 from ansible_collections.nself.prod.plugins.module_utils.audit.model import (
@@ -67,7 +67,11 @@ def _translated(facts: Facts, family: str, wanted: FrozenSet[int]) -> List[Resou
         first, last, proto = item.read("first"), item.read("last"), item.read("proto")
         text = "%d" % first if first == last else "%d-%d" % (first, last)
         good = all(port in wanted for port in range(first, last + 1))
-        out.append(resource(_host_name("0.0.0.0" if family == "v4" else "::", text, proto), good, "sent on to " + item.read("to")))
+        out.append(
+            resource(
+                _host_name("0.0.0.0" if family == "v4" else "::", text, proto), good, "sent on to " + item.read("to")
+            )
+        )
     return out
 
 
@@ -81,7 +85,7 @@ def _translated(facts: Facts, family: str, wanted: FrozenSet[int]) -> List[Resou
     "beyond loopback only the ssh port(s) and the policy's public_ports listen, are published or forwarded",
     Fix(
         "containers",
-        "Publish the port on 127.0.0.1 (\"127.0.0.1:5432:5432\" in docker-compose.override.yml), or let the service listen on loopback only.",
+        'Publish the port on 127.0.0.1 ("127.0.0.1:5432:5432" in docker-compose.override.yml), or let the service listen on loopback only.',
         ("containers_published_ports",),
         ("the container",),
     ),
@@ -89,13 +93,13 @@ def _translated(facts: Facts, family: str, wanted: FrozenSet[int]) -> List[Resou
 )
 def only_public_ports(facts: Facts, policy: Policy) -> Verdict:
     wanted = wanted_ports(facts, policy)
-    found = {}  # type: Dict[str, Resource]
+    found: Dict[str, Resource] = {}
     sources = (
         ("published ports", lambda: _published(facts, wanted)),
         ("listening sockets", lambda: _listening(facts, wanted)),
         ("IPv4 port forwardings", lambda: _translated(facts, "v4", wanted)),
         ("IPv6 port forwardings", lambda: _translated(facts, "v6", wanted)),
-    )  # type: Any
+    )
     for name, read in sources:
         try:
             resources = read()
@@ -103,7 +107,9 @@ def only_public_ports(facts: Facts, policy: Policy) -> Verdict:
             # What is known already decides where it fails; otherwise this leaves the verdict open.
             resources = [Resource(name, Status.UNKNOWN, missing.detail or str(missing), reason=missing.reason)]
         for item in resources:
-            found.setdefault(item.name, item)  # a published port is listened on and forwarded as well: said once, by its container
+            found.setdefault(
+                item.name, item
+            )  # a published port is listened on and forwarded as well: said once, by its container
     expected = "only " + ", ".join(str(port) for port in sorted(wanted))
     if not found:
         return Verdict(Status.PASS, expected, "no public port at all")

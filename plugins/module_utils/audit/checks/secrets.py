@@ -179,7 +179,7 @@ def _problems(name: str, secret: Dict[str, Any], least: int) -> Iterator[str]:
     refs=("s:secrets",),
 )
 def secrets_distinct(facts: Any, policy: Any) -> Verdict:
-    families = {}  # type: Dict[str, Dict[str, str]]
+    families: Dict[str, Dict[str, str]] = {}
     units = all_units(facts)
     for unit in units:
         for name, secret in secrets_of(unit):

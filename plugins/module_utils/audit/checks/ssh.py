@@ -54,7 +54,7 @@ def _logins(
     if not sessions:
         raise Missing("ssh.sessions", Reason.ERROR, "sshd was asked for no login")
     judged = each(sessions, lambda session: session.read("name"), judge)
-    return judged + complete(facts, "ssh.sessions_complete", "other logins")
+    return judged + complete(facts, "ssh.sessions_complete", "all logins")
 
 
 def _number(session: Record, name: str) -> int:
@@ -124,7 +124,7 @@ def pubkey(facts: Facts, policy: Policy) -> Verdict:
 
 
 def _somebody_has_a_key(facts: Facts) -> Resource:
-    name, unread = "a user with a key", complete(facts, "ssh.users_complete", "other users")
+    name, unread = "a user with a key", complete(facts, "ssh.users_complete", "all users")
     for user in facts.records("ssh.users"):
         try:
             if user.read("allowed") and any(_has_key(file) for file in user.records("files")):
@@ -320,8 +320,8 @@ def port(facts: Facts, policy: Policy) -> Verdict:
     needs_sshd(facts)
     expected = "not on port %d, or a fail2ban jail for sshd" % STANDARD_PORT
     ports = facts.read("ssh.ports")
-    if not ports:
-        raise Missing("ssh.ports", Reason.ERROR, "sshd listens on no TCP port that is known")
+    if not ports or not isinstance(ports, list) or not all(isinstance(number, int) for number in ports):
+        raise Missing("ssh.ports", Reason.ERROR, "no TCP port is known on which sshd listens")
     shown = "on port " + " and ".join(str(number) for number in ports)
     if STANDARD_PORT not in ports:
         return decide(True, expected, shown)

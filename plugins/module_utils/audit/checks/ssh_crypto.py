@@ -102,7 +102,7 @@ def keys(facts: Facts, policy: Policy) -> Verdict:
     resources = each(found, lambda record: record.read("path"), host_key)
     for user in facts.records("ssh.users"):
         resources += _user_keys(user, least)
-    resources += complete(facts, "ssh.users_complete", "other users")
+    resources += complete(facts, "ssh.users_complete", "all users")
     for command in sorted({session.read("values.authorizedkeyscommand") for session in facts.records("ssh.sessions")} - {"none"}):
         text = "keys come from %s, which an audit does not run" % command
         resources.append(Resource("AuthorizedKeysCommand", Status.UNKNOWN, text, reason=Reason.ERROR))

@@ -110,7 +110,7 @@ def _effective(way: str, shared: Any, record: Any, setting: str) -> int:
     passes="no redirects or source routes, rp_filter 1 or 2, SYN cookies, martians logged, broadcast and bogus ICMP ignored",
     fix=Fix(
         "sysctl",
-        "Set them in a file in /etc/sysctl.d, for all, default and every interface (net.ipv4.conf.*.…), and run `sysctl --system`.",
+        "Set them in a file in /etc/sysctl.d, for all, default and every interface (conf.*), and run `sysctl --system`.",
     ),
     refs=("s:harden", "U:3.3"),
 )

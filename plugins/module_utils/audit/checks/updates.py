@@ -76,8 +76,9 @@ def auto_updates(facts: Any, policy: Any) -> Any:
 
 def _timers(facts: Any) -> Tuple[bool, str]:
     timers = facts.records("updates.timers")
-    off = [timer.read("name") for timer in timers if not (timer.read("active") is True and timer.read("enabled") is True)]
-    if len(timers) < 2:
+    states = {timer.read("name"): (timer.read("active"), timer.read("enabled")) for timer in timers}
+    off = [name for name, state in states.items() if state != (True, True)]
+    if len(states) < 2:
         return False, "apt-daily.timer or apt-daily-upgrade.timer does not exist"
     return not off, "not active and enabled: " + ", ".join(off) if off else "active and enabled"
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Dict, List
 
+from ansible_collections.nself.prod.plugins.module_utils.audit.collect.platform import exists
 from ansible_collections.nself.prod.plugins.module_utils.audit.collector import Collector, attempt
 from ansible_collections.nself.prod.plugins.module_utils.audit.model import Missing, Reason
 from ansible_collections.nself.prod.plugins.module_utils.host import NotFound
@@ -41,12 +42,9 @@ def _empty(host: Any, users: List[List[str]]) -> List[str]:
 
 
 def _passwordless(host: Any) -> List[str]:
-    try:
-        lines = _lines(host, SUDOERS, 0)
-    except NotFound:
-        if host.which("sudo"):
-            raise
+    if not exists(host, SUDOERS) and host.which("sudo") is None:
         return []
+    lines = _lines(host, SUDOERS, 0)
     try:
         return passwordless(lines)
     except ValueError as error:

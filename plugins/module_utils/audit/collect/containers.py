@@ -30,7 +30,7 @@ def collect(host: Any, need: Any) -> List[Dict[str, Any]]:
 
 def _processes(host: Any, ids: List[str]) -> Dict[str, List[str]]:
     """Return {container id: pids}, by the control group that each process is in."""
-    out = {}  # type: Dict[str, List[str]]
+    out: Dict[str, List[str]] = {}
     if not ids:
         return out
     wanted = set(ids)

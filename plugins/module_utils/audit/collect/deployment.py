@@ -39,7 +39,7 @@ def collect(host: Any, need: Any) -> Dict[str, Any]:
     }  # type: Dict[str, Any]
     if found.state == NONE:
         # Without Docker's word nobody can say that nothing runs.
-        units = containers if isinstance(containers, Unread) else []
+        units: Any = containers if isinstance(containers, Unread) else []
         if isinstance(units, Unread):
             facts["state"] = units
         return dict(facts, environment=None, settings={}, env_files=[], units=units, host_argv=[])
@@ -55,9 +55,9 @@ def _of_project(host: Any, need: Any, found: Discovery) -> Dict[str, Any]:
     chain = attempt(lambda: read_chain(host, directory))
     rendered = attempt(lambda: _rendered(host, found, chain))
     clear = attempt(lambda: _units(need, found, rendered))
-    out = dict.fromkeys(("environment", "settings", "env_files"), chain)  # type: Dict[str, Any]
+    out: Dict[str, Any] = dict.fromkeys(("environment", "settings", "env_files"), chain)
     out.update(units=clear, host_argv=clear, rendered=rendered if isinstance(rendered, Unread) else None)
-    settings = {}  # type: Mapping[str, env_chain.Setting]
+    settings: Mapping[str, env_chain.Setting] = {}
     if not isinstance(chain, Unread):
         environment, settings, out["env_files"] = chain
         out["environment"] = environment
@@ -137,8 +137,9 @@ def _searchable(units: Iterable[Mapping[str, Any]], settings: Mapping[str, env_c
     pairs = [(name, value) for unit in units for name, value in unit["environment"].items()]
     pairs += [(name, item.value) for name, item in settings.items()]
     harmless = {value for name, value in pairs if name in PLAIN or not is_secret_name(name)}
-    out = {}  # type: Dict[str, str]
-    for name, value in pairs:
+    out: Dict[str, str] = {}
+    # Called by the secret's own name rather than by a URL that holds it.
+    for name, value in sorted(pairs, key=lambda pair: (not is_secret_name(pair[0]), pair)):
         for text, origin in raw_secrets(name, value).items():
             if len(text) >= SHORTEST_SEARCHED and text not in harmless and "${" not in text:
                 out.setdefault(text, origin)

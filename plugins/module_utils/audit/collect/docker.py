@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Set
 
 from ansible_collections.nself.prod.plugins.module_utils.audit.collector import Collector, attempt
 from ansible_collections.nself.prod.plugins.module_utils.audit.model import Missing, Reason
@@ -174,7 +174,8 @@ def _socket(host: Any) -> Dict[str, Any]:
 
 def _group(host: Any) -> Dict[str, Any]:
     """Return the group docker: its gid and members, by its member list or as a primary group."""
-    gid, members = None, set()
+    gid: Optional[int] = None
+    members: Set[str] = set()
     for line in host.read("/etc/group").splitlines():
         fields = line.split(":")
         if len(fields) >= 4 and fields[0] == "docker":

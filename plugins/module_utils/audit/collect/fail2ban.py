@@ -9,6 +9,7 @@ and actions [{name, places: chains of iptables, hooks of nftables, or route}].
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Callable, Dict, List, Optional
 
 from ansible_collections.nself.prod.plugins.module_utils.audit.collector import Collector, attempt
@@ -22,7 +23,14 @@ CLIENT = "fail2ban-client"
 LIVE_SECONDS = 2 * 86400
 NOT_RUNNING = ("Is fail2ban running?", "Failed to access socket")
 REFUSED = ("Sorry", "'Invalid", "Invalid")
-PER_JAIL = ("status %s", "get %s maxretry", "get %s bantime", "get %s findtime", "get %s logpath", "get %s journalmatch")
+PER_JAIL = (
+    "status %s",
+    "get %s maxretry",
+    "get %s bantime",
+    "get %s findtime",
+    "get %s logpath",
+    "get %s journalmatch",
+)
 PER_ACTION = ("get %s action %s actionstart", "get %s action %s actionban")
 
 
@@ -70,7 +78,9 @@ def _read(read: Callable[[], Any]) -> Any:
 
 
 def _jail(host: Any, name: str, actions: Optional[List[str]], answers: Dict[str, str]) -> Dict[str, Any]:
-    status, maxretry, bantime, findtime, logpath, journalmatch = (answers.get(question % name, "") for question in PER_JAIL)
+    status, maxretry, bantime, findtime, logpath, journalmatch = (
+        answers.get(question % name, "") for question in PER_JAIL
+    )
 
     def leaf(read: Callable[[], Any]) -> Any:
         return attempt(lambda: _read(read))
@@ -84,10 +94,12 @@ def _jail(host: Any, name: str, actions: Optional[List[str]], answers: Dict[str,
         "findtime": leaf(lambda: int(findtime)),
         "banned": leaf(lambda: parse.banned(status)),
         "source": {"kind": kind, "files": files, "matches": matches, "age": age},
-        "source_live": age if isinstance(age, Unread) else age is not None and (kind == "journal" or age <= LIVE_SECONDS),
-        "actions": Unread(Reason.ERROR, "the jail is not in the configuration any more") if actions is None else [
-            {"name": action, "places": leaf(lambda action=action: _places(name, action, answers))} for action in actions
-        ],
+        "source_live": age
+        if isinstance(age, Unread)
+        else age is not None and (kind == "journal" or age <= LIVE_SECONDS),
+        "actions": Unread(Reason.ERROR, "the jail is not in the configuration any more")
+        if actions is None
+        else [{"name": action, "places": leaf(partial(_places, name, action, answers))} for action in actions],
     }
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+from functools import partial
 from typing import Any, Dict, List, Optional
 
 from ansible_collections.nself.prod.plugins.module_utils.audit.collector import Collector, attempt
@@ -32,7 +33,7 @@ def collect(host: Any, need: Any) -> Dict[str, Any]:
     env_files = _env_files(host, directory)
     return {
         "entries": [
-            {"path": path, "kind": kind, "info": attempt(lambda path=path, read=read: read(host, path))}
+            {"path": path, "kind": kind, "info": attempt(partial(read, host, path))}
             for kind, read, paths in (
                 ("env", _info, env_files),
                 ("compose", _compose_info, _compose_files(host, directory)),

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import fnmatch
 import re
+from functools import partial
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional
 
 from ansible_collections.nself.prod.plugins.module_utils.audit.collector import Collector, attempt
@@ -42,13 +43,13 @@ class Filter(NamedTuple):
 def read(host: Any, need: Any) -> Dict[str, Any]:
     """Return the tables of each family, for the collectors below."""
     nft = attempt(lambda: _nft(host))
-    out = {family: attempt(lambda family=family: _filter(host, family, nft)) for family in COMMANDS}  # type: Dict[str, Any]
+    out: Dict[str, Any] = {family: attempt(partial(_filter, host, family, nft)) for family in COMMANDS}
     return dict(out, interfaces=_interfaces(host))
 
 
 def collect(host: Any, need: Any) -> Dict[str, Any]:
     raw = need("packet_filter")
-    out = {family: attempt(lambda family=family: _family(raw, family)) for family in COMMANDS}  # type: Dict[str, Any]
+    out: Dict[str, Any] = {family: attempt(partial(_family, raw, family)) for family in COMMANDS}
     out["global_v6"] = attempt(lambda: _global_v6(host))
     out["boot"] = attempt(lambda: _boot(host, raw["interfaces"]))
     return out
@@ -124,7 +125,9 @@ def _filter(host: Any, family: str, nft: Any) -> Filter:
     if isinstance(nft, Unread):
         if nft.reason == Reason.TOOL_ABSENT and not _may_have_nft(host):
             return Filter(tables, hidden)
-        return Filter(tables, hidden or Missing("firewall", nft.reason, nft.detail))
+        return Filter(
+            tables, hidden or Missing("firewall", nft.reason, nft.detail + ", so not every table can be seen")
+        )
     if is_old and host.which(modern):
         text = _run(host, [modern])
         tables += _parsed(modern, iptables.parse, text, family)
@@ -148,7 +151,9 @@ def _may_have_nft(host: Any) -> bool:
 # -- what it lets through --------------------------------------------------------------------------------------------
 
 
-def _reach(tables: List[Table], interfaces: List[str], hook: str, packet: Packet, alive: int, kind: str = "filter") -> Reach:
+def _reach(
+    tables: List[Table], interfaces: List[str], hook: str, packet: Packet, alive: int, kind: str = "filter"
+) -> Reach:
     out = Reach()
     for interface in interfaces:
         out.add(packet_filter.reach(tables, hook, packet._replace(interface=interface), alive, kind))
@@ -167,7 +172,7 @@ def _family(raw: Dict[str, Any], family: str) -> Dict[str, Any]:
 
 
 def _summary(family: str, found: Filter, interfaces: List[str]) -> Dict[str, Any]:
-    out = {"default": "deny", "open": [], "restricted": [], "unsure": [], "dnat": []}  # type: Dict[str, Any]
+    out: Dict[str, Any] = {"default": "deny", "open": [], "restricted": [], "unsure": [], "dnat": []}
     every = packet_filter.EVERY & ~(1 << DHCP_CLIENT[family])
     for protocol in sorted(BOTH):
         packet = Packet(family, protocol, "")
@@ -212,7 +217,7 @@ def _published(facts: Facts, raw: Dict[str, Any]) -> List[Dict[str, Any]]:
         if not proc_net.is_loopback(item["ip"]):
             inner = int(str(record.read("target")).split("/")[0])
             packet = Packet("v6" if ":" in item["ip"] else "v4", item["proto"], "", item["port"])
-            item["reachable"] = attempt(lambda packet=packet, inner=inner: _parsed("packet filter", _reachable, raw, packet, inner))
+            item["reachable"] = attempt(partial(_parsed, "packet filter", _reachable, raw, packet, inner))
             out.append(item)
     return out
 

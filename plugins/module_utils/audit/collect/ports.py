@@ -8,6 +8,7 @@ not be found, which takes root.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Dict, Iterable, List
 
 from ansible_collections.nself.prod.plugins.module_utils.audit.collector import Collector, attempt
@@ -17,7 +18,7 @@ from ansible_collections.nself.prod.plugins.module_utils.parse import proc_net
 
 
 def collect(host: Any, need: Any) -> Dict[str, Any]:
-    sockets = {protocol: attempt(lambda protocol=protocol: _sockets(host, protocol)) for protocol in ("tcp", "udp")}
+    sockets = {protocol: attempt(partial(_sockets, host, protocol)) for protocol in ("tcp", "udp")}
     known = [socket for found in sockets.values() if isinstance(found, list) for socket in found]
     owners = _owners(host, {socket.inode for socket in known})
     return {
@@ -47,7 +48,7 @@ def _sockets(host: Any, protocol: str) -> List[proc_net.Socket]:
 def _owners(host: Any, inodes: Iterable[str]) -> Dict[str, str]:
     """Return the names of the processes that hold these sockets, as far as they may be seen."""
     wanted = {"socket:[%s]" % inode: inode for inode in inodes}
-    out = {}  # type: Dict[str, str]
+    out: Dict[str, str] = {}
     try:
         processes = [name for name in host.listdir("/proc") if name.isdigit()]
     except HostError:

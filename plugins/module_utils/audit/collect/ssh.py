@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Sequence
+from functools import partial
+from typing import Any, Dict, List, Sequence, Set
 
 from ansible_collections.nself.prod.plugins.module_utils.audit.collect import (
     ssh_config,
@@ -29,9 +30,9 @@ def collect(host: Any, _need: Any) -> Dict[str, Any]:
     """Return the facts of sshd; {"state": "absent", "ports": []} where it is not installed."""
     if host.which("sshd") is None:
         return {"state": "absent", "ports": []}
-    facts = {"state": "present"}  # type: Dict[str, Any]
+    facts: Dict[str, Any] = {"state": "present"}
     units = attempt(lambda: ssh_daemon.read_units(host))
-    listens = ssh_daemon.socket_listens(units)  # type: Any
+    listens: Any = ssh_daemon.socket_listens(units)
     if listens:
         # Asked first: with socket activation this connection starts sshd, which makes the directory that sshd -T wants.
         facts["offer"] = attempt(lambda: ssh_offer.read_offer(host, listens))
@@ -155,7 +156,8 @@ def _all_users(users: Any, unlisted: Any) -> bool:
 
 def _users(host: Any, users: Sequence[ssh_users.User], by_user: Dict[str, List[Dict[str, Any]]]) -> List[Dict[str, Any]]:
     """Return {name, uid, allowed, files} of each user, and of the certificate authorities last."""
-    records, authorities = [], set()
+    records: List[Dict[str, Any]] = []
+    authorities: Set[str] = set()
     for user in users:
         values = by_user.get(user.name, [])
         paths = ssh_keys.key_paths(user, [pattern for each in values for pattern in each["authorizedkeysfile"]])
@@ -165,7 +167,7 @@ def _users(host: Any, users: Sequence[ssh_users.User], by_user: Dict[str, List[D
                 "name": user.name,
                 "uid": user.uid,
                 "allowed": any(_allowed(user, each) for each in values),
-                "files": attempt(lambda paths=paths, home=user.home: ssh_keys.key_files(host, paths, home)),
+                "files": attempt(partial(ssh_keys.key_files, host, paths, user.home)),
             }
         )
     authorities.discard("none")

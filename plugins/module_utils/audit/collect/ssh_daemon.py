@@ -33,7 +33,7 @@ def read_units(host: Any) -> Units:
         raise HostError(Reason.ERROR, "systemctl", first_line(done.err))
     units = {}
     for block in done.out.split("\n\n"):
-        unit = {}  # type: Dict[str, List[str]]
+        unit: Dict[str, List[str]] = {}
         for line in block.splitlines():
             name, _, value = line.partition("=")
             unit.setdefault(name, []).append(value)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+from functools import partial
 from typing import Any, Dict, List, Sequence
 
 from ansible_collections.nself.prod.plugins.module_utils.audit.collect.ssh_users import User
@@ -34,7 +35,7 @@ def host_keys(host: Any, paths: Sequence[str], groups: Dict[int, str]) -> List[D
                 "mode": info.mode,
                 "uid": info.uid,
                 "group": groups.get(info.gid, str(info.gid)),
-                "key": attempt(lambda path=path: _host_key(host, path)),
+                "key": attempt(partial(_host_key, host, path)),
             }
         )
     return found

@@ -46,7 +46,7 @@ def _ask(host: Any, address: str, port: int) -> Dict[str, Any]:
             raise HostError(Reason.PARSE_ERROR, subject, "no SSH packet after the version")
         packet = stream.receive(length - 1)
     try:
-        offer = ssh_wire.parse_kexinit(packet[: length - 1 - padding])  # type: Dict[str, Any]
+        offer: Dict[str, Any] = ssh_wire.parse_kexinit(packet[: length - 1 - padding])
     except ValueError as error:
         raise HostError(Reason.PARSE_ERROR, subject, str(error)) from error
     offer["software"] = line.decode("ascii", "replace").split("-", 2)[-1]

@@ -45,7 +45,7 @@ class Sshd:
     def __init__(self, host: Any, options: Sequence[str]) -> None:
         self._host = host
         self._options = list(options)
-        self._known = {}  # type: Dict[str, sshd.Settings]
+        self._known: Dict[str, sshd.Settings] = {}
 
     def plain(self) -> sshd.Settings:
         """Return root's settings from nowhere in particular: for what no Match block can change. Raises HostError."""
@@ -109,7 +109,7 @@ def alike(users: Sequence[User], criteria: Criteria) -> List[List[User]]:
     Finer than sshd itself: users are apart as soon as one single pattern fits one and not the other.
     """
     patterns = user_patterns(criteria)
-    classes = {}  # type: Dict[Tuple[bool, ...], List[User]]
+    classes: Dict[Tuple[bool, ...], List[User]] = {}
     for user in users:
         invalid = user.name == NOBODY and any(kind == "invalid-user" for kind, _given in criteria)
         mark = (invalid,) + tuple(_hits(user, kind, pattern) for kind, pattern in patterns)

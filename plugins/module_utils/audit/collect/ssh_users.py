@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, List, Tuple
+from typing import Any, Callable, Dict, List, Set, Tuple
 
 from ansible_collections.nself.prod.plugins.module_utils.host import NotFound
 
@@ -68,7 +68,7 @@ def directories(host: Any) -> List[str]:
         text = host.read("/etc/nsswitch.conf")
     except NotFound:
         return []
-    found = set()
+    found: Set[str] = set()
     for line in text.splitlines():
         database, colon, sources = line.split("#", 1)[0].partition(":")
         if colon and database.strip() in ("passwd", "group"):

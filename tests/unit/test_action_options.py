@@ -1,0 +1,113 @@
+# SPDX-FileCopyrightText: the nself.prod authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Options are read strictly, before any host is touched."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.nself.prod.plugins.action import nself_report
+from ansible_collections.nself.prod.plugins.plugin_utils import options
+from ansible_collections.nself.prod.plugins.plugin_utils.options import OptionError
+
+
+@pytest.mark.parametrize(
+    "given, names",
+    [
+        (None, []),
+        ("", []),
+        ([], []),
+        ("network", ["network"]),
+        (" Network, data ,", ["network", "data"]),
+        (["data", "authentication", "data"], ["authentication", "data"]),
+    ],
+)
+def test_categories(given, names):
+    assert options.categories(given) == names
+
+
+@pytest.mark.parametrize("given", ["netwrk", "network data", ["data", 7], 7, {"a": 1}])
+def test_an_unknown_category_is_refused_by_name(given):
+    with pytest.raises(OptionError, match="nself_check_category"):
+        options.categories(given)
+
+
+def test_the_gate():
+    assert options.fail_on("Warning") == "warning"
+    assert options.fail_on(None) == "none"
+    with pytest.raises(OptionError, match="none, critical, warning, not always"):
+        options.fail_on("always")
+
+
+def test_output(tmp_path):
+    folder = str(tmp_path)
+    assert options.output(None, folder) is None
+    assert options.output("", folder) is None
+    assert options.output("a.json", folder) == folder + "/a.json"
+    assert options.output(folder + "/b.JSON", "/") == folder + "/b.JSON"
+    (tmp_path / "dir.json").mkdir()
+    for given, message in (
+        ("a.html", "ends in .json, not a.html"),
+        ("a", "ends in .json"),
+        ("no/a.json", "there is no folder"),
+        ("dir.json", "cannot be written"),
+    ):
+        with pytest.raises(OptionError, match=message):
+            options.output(given, folder)
+
+
+def test_policy_and_waivers():
+    assert options.policy(None) == {}
+    assert options.policy({"ssh_max_auth_tries": "2"}) == {"ssh_max_auth_tries": "2"}
+    assert options.exceptions(None) == []
+    for read, given in (
+        (options.policy, {"nonsense": 1}),
+        (options.policy, {"ssh_max_auth_tries": 99}),
+        (options.policy, "x=1"),
+        (options.exceptions, "INFRA-05"),
+        (options.exceptions, {"id": "INFRA-05"}),
+        (options.exceptions, [{"id": "INFRA-05"}]),
+    ):
+        with pytest.raises(OptionError, match="nself_check_(policy|waivers)"):
+            read(given)
+
+
+# -- the written file ----------------------------------------------------------------------------------------------------
+
+
+def test_the_report_is_written_in_one_step_and_private(tmp_path):
+    path = tmp_path / "report.json"
+    path.write_text("old")
+    path.chmod(0o644)
+    nself_report._write(str(path), "néw\n")
+    assert path.read_text(encoding="utf-8") == "néw\n"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert [entry.name for entry in tmp_path.iterdir()] == ["report.json"]
+
+
+def test_a_report_that_cannot_be_written_leaves_the_old_one(tmp_path, monkeypatch):
+    def full(descriptor):
+        raise OSError(28, "No space left on device")
+
+    path = tmp_path / "report.json"
+    path.write_text("old")
+    monkeypatch.setattr(nself_report.os, "fsync", full)
+    with pytest.raises(nself_report.AnsibleActionFail, match="No space left on device"):
+        nself_report._write(str(path), "new")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["report.json"]
+    assert path.read_text() == "old"
+
+
+def test_the_version_of_a_checkout_and_of_an_installed_collection(tmp_path):
+    assert nself_report.version(str(tmp_path)) == "unknown"
+    (tmp_path / "galaxy.yml").write_text("version: 1.2.3\n")
+    assert nself_report.version(str(tmp_path)) == "1.2.3"
+    (tmp_path / "MANIFEST.json").write_text('{"collection_info": {"version": "1.2.4"}}')
+    assert nself_report.version(str(tmp_path)) == "1.2.4"
+
+
+@pytest.mark.parametrize("setting, colour", [("", True), ("0", False), ("1", False)])
+def test_no_color_counts_with_any_text(monkeypatch, setting, colour):
+    monkeypatch.setattr(nself_report.color, "ANSIBLE_COLOR", True)
+    monkeypatch.setattr(nself_report.C, "ANSIBLE_NOCOLOR", False)
+    monkeypatch.setenv("NO_COLOR", setting)
+    assert nself_report._takes_colour() is colour
