@@ -69,6 +69,12 @@ def test_a_host_with_ufw(net):
     assert "packet_filter" not in tree
 
 
+def test_answers_to_a_dhcp_client_open_no_port(net):
+    facts = collected(tools={"nft": net("nft-13.json")})[0]["firewall"]
+    for family in ("v4", "v6"):
+        assert [item["first"] for item in facts[family]["open"] if item["proto"] == "udp"] == [443]
+
+
 def test_nothing_at_all_is_an_open_host():
     tree, _host = collected()
     assert tree["firewall"]["v4"]["default"] == "accept" and tree["firewall"]["global_v6"] is False

@@ -76,7 +76,5 @@ def describe(deciding: Sequence[Resource], total: int, most: int = 3) -> str:
     """Return one line that names the deciding resources, at most so many of them."""
     shown = ["%s: %s" % (item.name, item.actual) if item.actual else item.name for item in deciding[:most]]
     rest = len(deciding) - len(shown)
-    if total == 1 and deciding[0].actual:
-        return deciding[0].actual
     line = "; ".join(shown) + ("; and %d more" % rest if rest else "")
     return line if total == 1 else "%d of %d: %s" % (len(deciding), total, line)

@@ -43,8 +43,8 @@ class Rule(NamedTuple):
 
     verdict: accept, drop, return, jump, goto or nat; target: chain of a jump, or where nat sends to. original: the port
     before address translation. interfaces: conditions on the incoming one, each (names, wanted). source: only from there;
-    exempt: from anywhere but there. translated: only what nat sent here, or only what it did not. Where `sometimes` the rule matches some packets only (a rate, one of the host's
-    addresses), where `unsure` nobody here can tell which.
+    exempt: from anywhere but there. translated: only what nat sent here, or only what it did not. Where `sometimes` the
+    rule matches some packets only (a rate, one of the host's addresses), where `unsure` nobody here can tell which.
     """
 
     verdict: str

@@ -14,7 +14,7 @@ def watches(*paths, access="aw"):
     return [{"path": path, "access": access} for path in paths]
 
 
-WATCHED = watches("/etc/docker", "/usr/bin/dockerd", "/etc/ssh", "/etc/sudoers", "/etc/sudoers.d", "/etc/passwd", "/var/www/nself")
+WATCHED = watches(*PATHS, "/var/www/nself")
 
 
 def tree(deployment=FOUND, status=None, **changes):

@@ -45,7 +45,7 @@ CASES = {
             engine(socket={"mode": 0o660, "uid": 0, "gid": 1000}),
             engine(group={"gid": 105, "members": ["deploy"]}),
         ],
-        "unknown": [HIDDEN, engine(arguments=Unread("needs_root", "denied"))],
+        "unknown": [HIDDEN, engine(arguments=None), engine(arguments=Unread("needs_root", "denied"))],
         "not_applicable": [ABSENT, {"docker": {"state": "stopped"}}],
     },
     "INFRA-30": {

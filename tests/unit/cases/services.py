@@ -11,15 +11,35 @@ def unit(name, active=False, enabled=False):
     return {"name": name, "active": active, "enabled": enabled}
 
 
+def tree(*units, tcp=(), udp=()):
+    def sockets(found):
+        return [{"port": port, "process": process} for port, process in found]
+
+    return {"services": {"units": list(units)}, "ports": {"tcp": sockets(tcp), "udp": sockets(udp)}}
+
+
+NO_SYSTEMD = Unread("tool_absent", "systemctl: systemd does not run here")
+
 CASES = {
     "INFRA-27": {
-        "pass": [{"services": {"units": []}}, {"services": {"units": [unit("vsftpd.service")]}}],
-        "fail": [
-            {"services": {"units": [unit("avahi-daemon.service", active=True), unit("vsftpd.service")]}},
-            {"services": {"units": [unit("rpcbind.socket", enabled=True)]}},
+        "pass": [
+            tree(),
+            tree(unit("vsftpd.service"), tcp=[(22, "sshd")]),
+            # Any port may be used for something else.
+            tree(tcp=[(21, "docker-proxy")], udp=[(5353, "systemd-resolve")]),
         ],
-        "unknown": [{"services": Unread("tool_absent", "systemctl: systemd does not run here")}],
+        "fail": [
+            tree(unit("avahi-daemon.service", active=True), unit("vsftpd.service")),
+            tree(unit("rpcbind.socket", enabled=True)),
+            tree(tcp=[(2323, "in.telnetd"), (23, "in.telnetd")]),
+            tree(udp=[(161, "snmpd"), (161, None)]),
+            dict(tree(tcp=[(21, "vsftpd")]), services=NO_SYSTEMD),
+            dict(tree(unit("snmpd.service", active=True, enabled=True)), ports=Unread("error", "no /proc/net/tcp")),
+        ],
+        "unknown": [
+            dict(tree(), services=NO_SYSTEMD),
+            dict(tree(), ports=Unread("error", "no /proc/net/tcp")),
+            tree(tcp=[(23, None), (8080, None)]),
+        ],
     }
 }
-# A unit of the list whose name was not read is one that is neither active nor enabled: nothing to name.
-OPTIONAL = {("INFRA-27", "services.units.name")}

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any, List
 
-from ansible_collections.nself.prod.plugins.module_utils.audit.model import Fix, NotApplicable, Severity, Verdict, check
+from ansible_collections.nself.prod.plugins.module_utils.audit.model import Fix, Missing, NotApplicable, Reason, Severity, Verdict, check
 from ansible_collections.nself.prod.plugins.module_utils.audit.verdicts import each, summed
 
 RESTARTS = ("docker",)
@@ -38,11 +38,18 @@ def api_guarded(facts: Any, policy: Any) -> Verdict:
 
 
 def _api(facts: Any) -> Any:
-    arguments, config = facts.read("docker.arguments") or [], facts.read("docker.config")
+    arguments, config = _arguments(facts), facts.read("docker.config")
     hosts = list(config.get("hosts") or []) + _host_arguments(arguments)
     tcp = [host for host in hosts if host.startswith("tcp:")]
     verified = config.get("tlsverify") is True or any(item in ("--tlsverify", "--tlsverify=true") for item in arguments)
     return not tcp or verified, "%s %s client certificates" % (", ".join(tcp), "with" if verified else "without") if tcp else "no TCP"
+
+
+def _arguments(facts: Any) -> List[str]:
+    arguments = facts.read("docker.arguments")
+    if arguments is None:
+        raise Missing("docker.arguments", Reason.ERROR, "no process named dockerd is seen here: the engine is rootless or elsewhere")
+    return list(arguments)
 
 
 def _host_arguments(arguments: List[str]) -> List[str]:
@@ -108,7 +115,7 @@ def _logs(facts: Any) -> Any:
     if driver not in ("json-file",):
         return True, "driver %s" % driver
     options = facts.read("docker.config").get("log-opts") or {}
-    limited = "max-size" in options or any("max-size=" in item for item in facts.read("docker.arguments") or [])
+    limited = "max-size" in options or any("max-size=" in item for item in _arguments(facts))
     return limited, "json-file with a max-size" if limited else "json-file without a max-size"
 
 

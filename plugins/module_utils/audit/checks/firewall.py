@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from typing import Dict, FrozenSet, Iterable, List, Set, Tuple
+from typing import Any, FrozenSet, Iterable, List, Set, Tuple
 
 from ansible_collections.nself.prod.plugins.module_utils.audit.checks.ports import wanted_ports
 from ansible_collections.nself.prod.plugins.module_utils.audit.facts import Facts, Record
@@ -30,14 +30,22 @@ def _ports(items: Iterable[Record]) -> Set[Port]:
 
 def _text(ports: Iterable[Port]) -> str:
     """Return ports as a short list, neighbours joined."""
-    runs: List[List[object]] = []
+    runs: List[List[Any]] = []
     for proto, port in sorted(ports):
         if runs and runs[-1][0] == proto and runs[-1][2] == port - 1:
             runs[-1][2] = port
         else:
             runs.append([proto, port, port])
-    shown = ["%s/%s" % (first if first == last else "%s-%s" % (first, last), proto) for proto, first, last in runs]
+    shown = [_run(*run) for run in runs]
     return ", ".join(shown[:8]) + (" and %d more" % (len(shown) - 8) if len(shown) > 8 else "") or "nothing"
+
+
+def _run(proto: Any, first: Any, last: Any) -> str:
+    return "%s/%s" % (first if first == last else "%s-%s" % (first, last), proto)
+
+
+def _holds(item: Record, port: Port) -> bool:
+    return item.read("proto") == port[0] and item.read("first") <= port[1] <= item.read("last")
 
 
 def _families(facts: Facts) -> List[str]:
@@ -95,13 +103,11 @@ def _family_minimal(facts: Facts, family: str, wanted: FrozenSet[int], ssh: Froz
     if filtered.read("default") != "deny":
         return resource(name, False, "every port is open, since incoming traffic is accepted by default")
     opened, unsure = _ports(filtered.records("open")), _ports(filtered.records("unsure"))
-    sources: Dict[str, Set[Port]] = {}
-    for item in filtered.records("restricted"):
-        sources.setdefault(item.read("from"), set()).update(_ports([item]))
+    restricted = filtered.records("restricted")
     excess = {port for port in opened if port[1] not in wanted}
     if excess:
         return resource(name, False, "%s open to everybody" % _text(excess))
-    closed = ssh - opened - unsure - {port for ports in sources.values() for port in ports}
+    closed = {port for port in ssh - opened - unsure if not any(_holds(item, port) for item in restricted)}
     if closed and family == "v4":
         return resource(name, False, "ssh listens on %s, which is not open" % _text(closed))
     doubtful = {port for port in unsure if port[1] not in wanted}
@@ -112,8 +118,14 @@ def _family_minimal(facts: Facts, family: str, wanted: FrozenSet[int], ssh: Froz
             "a rule that is not understood may open %s" % _text(doubtful),
             reason=Reason.PARSE_ERROR,
         )
-    limited = "".join("; from %s also %s" % (source, _text(ports)) for source, ports in sorted(sources.items())[:3])
-    return resource(name, True, "%s open%s" % (_text(opened), limited))
+    limited = [
+        "%s from %s" % (_run(item.read("proto"), item.read("first"), item.read("last")), item.read("from"))
+        for item in restricted
+    ]
+    more = " and %d more" % (len(limited) - 3) if len(limited) > 3 else ""
+    return resource(
+        name, True, "%s open" % _text(opened) + ("; limited: %s" % ", ".join(limited[:3]) + more if limited else "")
+    )
 
 
 @check(

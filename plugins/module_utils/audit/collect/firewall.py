@@ -28,8 +28,8 @@ COMMANDS = {
     "v4": ("iptables-save", "iptables-nft-save", "iptables-legacy-save", "/proc/net/ip_tables_names", "ip"),
     "v6": ("ip6tables-save", "ip6tables-nft-save", "ip6tables-legacy-save", "/proc/net/ip6_tables_names", "ip6"),
 }
-# Open to answers of a DHCP server only, in nearly every filter.
-DHCP_CLIENT = {"v4": 68, "v6": 546}
+# Nearly every filter opens the UDP ports of a DHCP client, on which nothing but that client ever listens.
+DHCP_CLIENT = 1 << 68 | 1 << 546
 UNITS = ("ufw", "nftables", "netfilter-persistent", "firewalld")
 
 
@@ -173,8 +173,8 @@ def _family(raw: Dict[str, Any], family: str) -> Dict[str, Any]:
 
 def _summary(family: str, found: Filter, interfaces: List[str]) -> Dict[str, Any]:
     out: Dict[str, Any] = {"default": "deny", "open": [], "restricted": [], "unsure": [], "dnat": []}
-    every = packet_filter.EVERY & ~(1 << DHCP_CLIENT[family])
     for protocol in sorted(BOTH):
+        every = packet_filter.EVERY & ~(DHCP_CLIENT if protocol == "udp" else 0)
         packet = Packet(family, protocol, "")
         got = _reach(found.tables, interfaces, "input", packet, every)
         if packet_filter.count(got.open) > packet_filter.HALF:

@@ -36,7 +36,7 @@ def units(host: Any, names: Iterable[str]) -> List[Dict[str, Any]]:
 
 
 def collect(host: Any, need: Any) -> Dict[str, Any]:
-    return {"units": units(host, [name for _kind, names in UNWANTED for name in names])}
+    return {"units": units(host, [name for _kind, names, _processes, _ports in UNWANTED for name in names])}
 
 
 COLLECTORS = (Collector("services", collect),)
