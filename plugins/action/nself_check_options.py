@@ -1,0 +1,48 @@
+# SPDX-FileCopyrightText: the nself.prod authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Read the options of a check once for all hosts, before any of them is touched."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from typing import Any, Optional
+
+from ansible.plugins.action import ActionBase
+from ansible_collections.nself.prod.plugins.plugin_utils import options
+
+SPEC = {
+    "category": {"type": "raw"},
+    "output": {"type": "raw"},
+    "fail_on": {"type": "raw", "default": "critical"},
+    "verbose": {"type": "bool", "default": False},
+    "policy": {"type": "raw"},
+    "waivers": {"type": "raw"},
+}
+
+
+class ActionModule(ActionBase):
+    """The whole of nself_check_options; nothing runs on a host."""
+
+    BYPASS_HOST_LOOP = True
+    _requires_connection = False
+    _supports_check_mode = True
+
+    def run(self, tmp: Optional[str] = None, task_vars: Optional[dict[str, Any]] = None) -> dict[str, Any]:
+        """Return the options in one form, and the key of this run; or a failure that names the wrong option."""
+        super().run(tmp, task_vars)
+        _unused, args = self.validate_argument_spec(SPEC)
+        try:
+            options.policy(args["policy"])
+            options.exceptions(args["waivers"])
+            read = {
+                "categories": options.categories(args["category"]),
+                "fail_on": options.fail_on(args["fail_on"]),
+                "output": options.output(args["output"], os.getcwd()),
+                "verbose": args["verbose"],
+                "fingerprint_key": secrets.token_hex(32),
+            }
+        except options.OptionError as error:
+            return {"failed": True, "changed": False, "msg": str(error)}
+        # Only a success holds the key; a failure must be shown.
+        return dict(read, changed=False, _ansible_no_log=True)

@@ -1,0 +1,143 @@
+# SPDX-FileCopyrightText: the nself.prod authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Gather what the audits of all hosts registered, print it, write it, and say whether the gate holds."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import json
+import os
+import sys
+import tempfile
+from typing import Any, Optional
+
+import yaml
+from ansible import constants as C
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+from ansible.utils import color
+from ansible.utils.display import Display
+from ansible_collections.nself.prod.plugins.plugin_utils import options
+from ansible_collections.nself.prod.plugins.plugin_utils.report import console, fleet, json_report, remedy
+from ansible_collections.nself.prod.plugins.plugin_utils.report.shape import HostReport, host_report
+from ansible_collections.nself.prod.plugins.plugin_utils.report.text import Style
+
+display = Display()
+
+SPEC = {
+    "result": {"type": "str", "default": "nself_check_result"},
+    "verbose": {"type": "bool", "default": False},
+    "output": {"type": "path"},
+    "fail_on": {"type": "raw", "default": "critical"},
+    "waivers": {"type": "raw"},
+}
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+NARROWEST, WIDEST = 72, 120  # columns: the fleet table needs so many, and longer lines are hard to read
+
+
+class ActionModule(ActionBase):
+    """The whole of nself_report; nothing runs on a host."""
+
+    BYPASS_HOST_LOOP = True
+    _requires_connection = False
+    _supports_check_mode = True
+
+    def run(self, tmp: Optional[str] = None, task_vars: Optional[dict[str, Any]] = None) -> dict[str, Any]:
+        """Return the sums over the fleet and why the gate does not hold."""
+        super().run(tmp, task_vars)
+        task_vars = task_vars or {}
+        _unused, args = self.validate_argument_spec(SPEC)
+        try:
+            fail_on = options.fail_on(args["fail_on"])
+            path = options.output(args["output"], os.getcwd())
+            exceptions = options.exceptions(args["waivers"])
+        except options.OptionError as error:
+            raise AnsibleActionFail(str(error)) from None
+        hosts = [host_report(host, _registered(task_vars, host, args["result"])) for host in _all_hosts(task_vars)]
+        hosts = [fleet.summed(host) for host in fleet.compare_secrets(hosts, exceptions)]
+        remedies = remedy.shipped(ROOT, task_vars.get("ansible_inventory_sources") or (), os.getcwd())
+        _print(hosts, remedies, args["verbose"])
+        if path is not None:
+            _write(path, json_report.render(hosts, version(ROOT), _when(hosts), fail_on))
+        totals = fleet.summary(hosts)
+        return {
+            "changed": False,
+            "fleet": totals,
+            "gate": fleet.gate(hosts, fail_on),
+            "output": path,
+            "ansible_stats": {"data": {"nself_check": totals}, "per_host": False, "aggregate": False},
+            "_ansible_verbose_override": True,
+        }
+
+
+def _all_hosts(task_vars: dict[str, Any]) -> list[str]:
+    """Return every host that the play was meant for, also those that it lost."""
+    return [str(host) for host in task_vars.get("ansible_play_hosts_all") or [task_vars["inventory_hostname"]]]
+
+
+def _registered(task_vars: dict[str, Any], host: str, name: str) -> Any:
+    try:
+        hostvars = task_vars["hostvars"]
+        # A registered result is data: rendering each host's variables as templates would only cost time.
+        variables = hostvars.raw_get(host) if hasattr(hostvars, "raw_get") else hostvars[host]
+        return variables.get(name)
+    except Exception:  # pylint: disable=broad-except  # one host's broken variables must not cost the others' report
+        return None
+
+
+def _print(hosts: list[HostReport], remedies: remedy.Remedies, verbose: bool) -> None:
+    columns = max(NARROWEST, min(display.columns or 79, WIDEST))
+    plain = Style(columns, colour=False, unicode=_speaks_unicode())
+    coloured = Style(columns, colour=_takes_colour(), unicode=plain.unicode)
+    display.display("\n" + console.render(hosts, coloured, remedies, verbose), screen_only=True)
+    if C.DEFAULT_LOG_PATH:
+        display.display(console.render(hosts, plain, remedies, verbose), log_only=True)
+
+
+def _takes_colour() -> bool:
+    # Ansible looks at the terminal before it forks, but reads NO_COLOR as a boolean; by its convention any text counts.
+    return bool(color.ANSIBLE_COLOR and not C.ANSIBLE_NOCOLOR and not os.environ.get("NO_COLOR"))
+
+
+def _speaks_unicode() -> bool:
+    # A worker's sys.stdout is a buffer; the real one is kept by Python.
+    encoding = getattr(sys.__stdout__, "encoding", None) or "utf-8"
+    try:
+        "✓✗–…".encode(encoding)
+    except (UnicodeError, LookupError):
+        return False
+    return True
+
+
+def _when(hosts: list[HostReport]) -> str:
+    now = datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0)
+    return fleet.newest(hosts) or now.isoformat().replace("+00:00", "Z")
+
+
+def version(root: str) -> str:
+    """Return the collection's version, from the manifest of an installed one or the galaxy.yml of a checkout."""
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        with open(os.path.join(root, "MANIFEST.json"), encoding="utf-8") as stream:
+            return str(json.load(stream)["collection_info"]["version"])
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError, yaml.YAMLError):
+        with open(os.path.join(root, "galaxy.yml"), encoding="utf-8") as stream:
+            return str(yaml.safe_load(stream)["version"])
+    return "unknown"
+
+
+def _write(path: str, text: str) -> None:
+    """Write a file in one step: readers see the old report or the whole new one. It tells of weaknesses, so it is private."""
+    temporary = None
+    try:
+        descriptor, temporary = tempfile.mkstemp(prefix=".nself-report-", dir=os.path.dirname(path))
+        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        if temporary is not None:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+        raise AnsibleActionFail("the report could not be written to %s: %s" % (path, error.strerror)) from None

@@ -1,0 +1,109 @@
+#!/usr/bin/python
+# SPDX-FileCopyrightText: the nself.prod authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: nself_check_options
+short_description: Read the options of an audit before any host is touched
+version_added: "0.1.0"
+description:
+  - Reads what the user asked of C(nself.prod.check) and fails with one clear line where that cannot be.
+  - Makes the random key by which equal secrets of the hosts of one run are recognised.
+options:
+  category:
+    description:
+      - The categories to audit, as a list or separated by commas. All where none is named.
+    type: raw
+  output:
+    description:
+      - The file to write the report to. Its suffix has to be C(.json), and its folder has to exist.
+    type: raw
+  fail_on:
+    description:
+      - The level of the gate, one of V(none), V(critical) and V(warning).
+    type: raw
+    default: critical
+  verbose:
+    description:
+      - Whether the report is to be verbose.
+    type: bool
+    default: false
+  policy:
+    description:
+      - Thresholds that differ from the defaults, by their names.
+    type: raw
+  waivers:
+    description:
+      - Known exceptions, as M(nself.prod.nself_audit) takes them.
+    type: raw
+extends_documentation_fragment:
+  - nself.prod.attributes
+  - nself.prod.attributes.controller
+attributes:
+  action_group:
+    support: full
+    membership: [nself.prod.prod]
+author:
+  - The nself.prod authors (@nself-org)
+seealso:
+  - module: nself.prod.nself_audit
+  - module: nself.prod.nself_report
+"""
+
+EXAMPLES = r"""
+- name: Read the options
+  nself.prod.nself_check_options:
+    category: network,data
+    output: security-report.json
+    fail_on: warning
+  register: nself_check_options
+"""
+
+RETURN = r"""
+categories:
+  description: The categories to audit, empty for all.
+  returned: success
+  type: list
+  elements: str
+fail_on:
+  description: The level of the gate.
+  returned: success
+  type: str
+output:
+  description: The absolute path of the file to write, V(null) where none is wanted.
+  returned: success
+  type: str
+verbose:
+  description: Whether the report is to be verbose.
+  returned: success
+  type: bool
+fingerprint_key:
+  description: A random key. The result is not shown, so that it stays secret.
+  returned: success
+  type: str
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+
+def main():
+    # The action plugin of this name does the work, on the controller.
+    module = AnsibleModule(
+        argument_spec={
+            "category": {"type": "raw"},
+            "output": {"type": "raw"},
+            "fail_on": {"type": "raw", "default": "critical"},
+            "verbose": {"type": "bool", "default": False},
+            "policy": {"type": "raw"},
+            "waivers": {"type": "raw"},
+        },
+        supports_check_mode=True,
+    )
+    module.fail_json(msg="nself_check_options runs on the controller only: its action plugin was not found")
+
+
+if __name__ == "__main__":
+    main()
