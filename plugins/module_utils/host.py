@@ -259,9 +259,7 @@ class Host:
         except OSError as error:
             raise _os_error(error, path) from error
         kind = next((name for test, name in _KINDS if test(info.st_mode)), "other")
-        return FileInfo(
-            stat_module.S_IMODE(info.st_mode), info.st_uid, info.st_gid, info.st_size, info.st_mtime, kind
-        )
+        return FileInfo(stat_module.S_IMODE(info.st_mode), info.st_uid, info.st_gid, info.st_size, info.st_mtime, kind)
 
     def listdir(self, path: str) -> List[str]:
         """Return the names in a directory, sorted. Raises NotFound, HostError."""

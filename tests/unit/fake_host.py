@@ -26,7 +26,9 @@ class FakeHost:
     A command that is not listed is not installed. What was run is in `ran`, as (argv, stdin, env).
     """
 
-    def __init__(self, files=None, stats=None, commands=None, links=None, peers=None, now=1.8e9, euid=0, variables=None):
+    def __init__(
+        self, files=None, stats=None, commands=None, links=None, peers=None, now=1.8e9, euid=0, variables=None
+    ):
         self.files = dict(files or {})
         self.stats = dict(stats or {})
         self.commands = dict(commands or {})
@@ -83,7 +85,7 @@ class FakeHost:
             raise NotFound(Reason.ERROR, path, "does not exist")
         prefix = path.rstrip("/") + "/"
         below = [name for name in list(self.files) + list(self.stats) + list(self.links) if name.startswith(prefix)]
-        return sorted({name[len(prefix):].split("/", 1)[0] for name in below} - {""})
+        return sorted({name[len(prefix) :].split("/", 1)[0] for name in below} - {""})
 
     def readlink(self, path):
         if path not in self.links:

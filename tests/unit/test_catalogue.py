@@ -54,8 +54,11 @@ def spoiled(tree, path, unread):
 
 
 def ids(wanted):
-    return [pytest.param(check, tree, id="%s-%d" % (check.id, number)) for check in CHECKS
-            for number, tree in enumerate(CASES.get(check.id, {}).get(wanted, []))]
+    return [
+        pytest.param(check, tree, id="%s-%d" % (check.id, number))
+        for check in CHECKS
+        for number, tree in enumerate(CASES.get(check.id, {}).get(wanted, []))
+    ]
 
 
 def test_every_check_has_cases_and_every_case_a_check():
@@ -132,4 +135,7 @@ def test_metadata_is_complete():
 def test_ids_are_unique_and_stand_in_the_ledger(ledger):
     assert len(BY_ID) == len(CHECKS)
     for check in CHECKS:
-        assert ledger.get(check.id) == check.slug, "%s is not in tests/fixtures/ledger.txt as %s" % (check.id, check.slug)
+        assert ledger.get(check.id) == check.slug, "%s is not in tests/fixtures/ledger.txt as %s" % (
+            check.id,
+            check.slug,
+        )

@@ -105,9 +105,18 @@ def test_a_host_with_only_the_projects_files_is_read_from_the_rendered_compose()
     assert hasura["limits"] == {"memory": 512 << 20, "cpu": 0.5, "pids": 100}
     assert postgres["limits"] == {"memory": None, "cpu": None, "pids": None}
     assert [(m["source"], m["rw"]) for m in hasura["mounts"]] == [
-        ("/opt/nself/data", True), ("named", True), ("/etc", False), ("/root", True)]
+        ("/opt/nself/data", True),
+        ("named", True),
+        ("/etc", False),
+        ("/root", True),
+    ]
     assert [(p["ip"], p["port"], p["proto"]) for p in postgres["ports"]] == [
-        ("127.0.0.1", 5432, "tcp"), ("0.0.0.0", 5433, "tcp"), ("::1", 5434, "tcp"), ("0.0.0.0", 9000, "udp"), ("0.0.0.0", 9001, "udp")]
+        ("127.0.0.1", 5432, "tcp"),
+        ("0.0.0.0", 5433, "tcp"),
+        ("::1", 5434, "tcp"),
+        ("0.0.0.0", 9000, "udp"),
+        ("0.0.0.0", 9001, "udp"),
+    ]
 
 
 def test_a_secret_on_a_command_line_is_found_and_stands_in_no_fact():
@@ -148,7 +157,9 @@ def test_docker_compose_renders_where_it_is_there_with_the_chain_in_its_environm
     def compose(argv, stdin, env):
         if argv[1] == "compose":
             seen.update(env=env, argv=argv)
-            return Completed(0, json.dumps({"services": {"postgres": {"image": "postgres:16"}, "hasura": {"image": "x"}}}), "")
+            return Completed(
+                0, json.dumps({"services": {"postgres": {"image": "postgres:16"}, "hasura": {"image": "x"}}}), ""
+            )
         return Completed(1, "", "Cannot connect to the Docker daemon at unix:///var/run/docker.sock.")
 
     facts = collect(FakeHost(project(), commands={"docker": compose}))
@@ -165,7 +176,13 @@ def test_services_that_nself_starts_by_profile_are_judged_and_others_are_not():
 
 
 def test_what_runs_is_believed_before_what_compose_would_start():
-    running = inspected("hasura", "hasura/graphql-engine", env=["HASURA_GRAPHQL_ENABLE_CONSOLE=false"], ReadonlyRootfs=False, Memory=1 << 28)
+    running = inspected(
+        "hasura",
+        "hasura/graphql-engine",
+        env=["HASURA_GRAPHQL_ENABLE_CONSOLE=false"],
+        ReadonlyRootfs=False,
+        Memory=1 << 28,
+    )
     facts = collect(FakeHost(project(), commands=engine(running)))
     units = by_service(facts)
     assert (units["hasura"]["level"], units["postgres"]["level"]) == ("running", "rendered")
@@ -174,7 +191,9 @@ def test_what_runs_is_believed_before_what_compose_would_start():
 
 
 def test_the_process_is_believed_before_the_engine():
-    running = inspected("hasura", "hasura/graphql-engine", env=["A=1", "HASURA_GRAPHQL_DEV_MODE=false"], pid=77, ReadonlyRootfs=False)
+    running = inspected(
+        "hasura", "hasura/graphql-engine", env=["A=1", "HASURA_GRAPHQL_DEV_MODE=false"], pid=77, ReadonlyRootfs=False
+    )
     proc = {
         "/proc/77/cgroup": "0::/docker/%s\n" % ("1" * 64),
         "/proc/77/status": "Uid:\t1001\t1001\t1001\t1001\nCapBnd:\t0000000000000401\nNoNewPrivs:\t1\nSeccomp:\t2\n",
@@ -202,8 +221,12 @@ def test_a_process_title_over_the_environment_is_not_believed():
 
 
 def test_two_projects_are_named_and_asked_about():
-    both = [inspected("hasura", "x", "one", "/srv/one"), inspected("postgres", "x", "one", "/srv/one", identity="2"),
-            inspected("hasura", "x", "two", "/srv/two", identity="3"), inspected("postgres", "x", "two", "/srv/two", identity="4")]
+    both = [
+        inspected("hasura", "x", "one", "/srv/one"),
+        inspected("postgres", "x", "one", "/srv/one", identity="2"),
+        inspected("hasura", "x", "two", "/srv/two", identity="3"),
+        inspected("postgres", "x", "two", "/srv/two", identity="4"),
+    ]
     facts = collect(FakeHost({}, commands=engine(*both)))["deployment"]
     assert facts["state"] == "ambiguous" and isinstance(facts["units"], Unread)
     assert "/srv/one" in facts["message"] and "/srv/two" in facts["message"] and "nself_project_dir" in facts["message"]
@@ -227,7 +250,12 @@ def test_a_stack_without_its_folder_is_still_judged():
     [
         ({}, None, "none", "no nself deployment"),
         ({"/opt/nself/.env": ENV}, None, "incomplete", "nself build"),
-        ({"/opt/nself/a/docker-compose.yml": COMPOSE, "/var/www/nself/docker-compose.yml": COMPOSE}, None, "ambiguous", "/opt/nself/a"),
+        (
+            {"/opt/nself/a/docker-compose.yml": COMPOSE, "/var/www/nself/docker-compose.yml": COMPOSE},
+            None,
+            "ambiguous",
+            "/opt/nself/a",
+        ),
         ({}, "/srv/none", "incomplete", "/srv/none does not exist"),
         ({"/srv/file": ""}, "/srv/file", "incomplete", "not a directory"),
         ({"/opt/nself/app/compose.yaml": COMPOSE}, None, "found", ""),
@@ -294,9 +322,14 @@ def test_no_answer_of_the_engine_is_not_taken_for_no_deployment():
 
 
 def test_modes_of_env_files_and_inline_secrets():
-    compose = COMPOSE + "    labels: {a: b}\n  x:\n    environment:\n      API_TOKEN: %s\n      OTHER_TOKEN: ${T}\n" % SECRET
+    compose = (
+        COMPOSE + "    labels: {a: b}\n  x:\n    environment:\n      API_TOKEN: %s\n      OTHER_TOKEN: ${T}\n" % SECRET
+    )
     host = FakeHost(
-        dict(project(compose=compose), **{"/opt/nself/.env.example": "A=", "/opt/nself/.environments/prod/.env.secrets": "A="}),
+        dict(
+            project(compose=compose),
+            **{"/opt/nself/.env.example": "A=", "/opt/nself/.environments/prod/.env.secrets": "A="},
+        ),
         stats={"/opt/nself/.env": FileInfo(0o600, 1000, 1000, 9, 0.0, "file")},
     )
     facts = collect(host)
@@ -312,7 +345,9 @@ def test_env_files_in_git_are_found():
     def git(argv, stdin, env):
         return Completed(0, ".env\0", "") if "ls-files" in argv else Completed(1, "", "")
 
-    host = FakeHost(dict(project(), **{"/opt/nself/.git/HEAD": "ref: x", "/opt/nself/.env.dev": ""}), commands={"git": git})
+    host = FakeHost(
+        dict(project(), **{"/opt/nself/.git/HEAD": "ref: x", "/opt/nself/.env.dev": ""}), commands={"git": git}
+    )
     assert collect(host)["files"]["git"] == {"tracked": [".env"], "not_ignored": [".env.dev"]}
 
 

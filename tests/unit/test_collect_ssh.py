@@ -140,8 +140,15 @@ def test_users_and_their_keys(real):
     # git has a shell and keys, backup has a shell only, carol and nobody have no shell.
     assert set(users) == {"root", "git", "alice", "bob"}
     (file,) = users["alice"]["files"]
-    assert [(key["line"], key["type"], key["bits"]) for key in file["keys"]] == [(1, "ssh-ed25519", 256), (2, "ssh-rsa", 2048)]
-    assert [place["path"] for place in file["trail"]] == ["/home/alice/.ssh/authorized_keys", "/home/alice/.ssh", "/home/alice"]
+    assert [(key["line"], key["type"], key["bits"]) for key in file["keys"]] == [
+        (1, "ssh-ed25519", 256),
+        (2, "ssh-rsa", 2048),
+    ]
+    assert [place["path"] for place in file["trail"]] == [
+        "/home/alice/.ssh/authorized_keys",
+        "/home/alice/.ssh",
+        "/home/alice",
+    ]
     assert users["bob"]["files"] == []
     assert users["alice"]["allowed"] is True
 
@@ -162,7 +169,10 @@ def test_a_match_block_that_lets_one_user_use_a_password_from_one_network(real):
 
 def test_a_match_block_in_an_included_file_is_found(real):
     rules = [("user=bob,", "maxauthtries", "9")]
-    drop_in = {"/etc/ssh/sshd_config.d/50-x.conf": "Match User bob\nMaxAuthTries 9\n", "/etc/ssh/sshd_config.d/.hidden.conf": "rubbish"}
+    drop_in = {
+        "/etc/ssh/sshd_config.d/50-x.conf": "Match User bob\nMaxAuthTries 9\n",
+        "/etc/ssh/sshd_config.d/.hidden.conf": "rubbish",
+    }
     sessions = Server(real, rules=rules, files=drop_in).facts()["sessions"]
     assert [s["name"] for s in sessions if s["values"]["maxauthtries"] == "9"] == ["bob"]
 
@@ -187,7 +197,9 @@ def test_ports_and_the_operator_are_asked_where_match_blocks_look_at_them(real):
 def test_an_invalid_user_is_told_to_be_one(real):
     server = Server(real, "Match Invalid-User\n  RefuseConnection yes\n")
     server.facts()
-    assert any(spec.startswith("user=nself-no-such-user,") and spec.endswith(",invalid-user") for spec in server.asked())
+    assert any(
+        spec.startswith("user=nself-no-such-user,") and spec.endswith(",invalid-user") for spec in server.asked()
+    )
 
 
 def test_many_users_and_origins_are_cut_and_said_to_be(real):
@@ -202,7 +214,11 @@ def test_many_users_and_origins_are_cut_and_said_to_be(real):
 
 @pytest.mark.parametrize(
     "config, reason",
-    [("Match Weather sunny\n", "parse_error"), ("Match Address 10.0.0.0/99\n", "parse_error"), ("Include /etc/ssh/secret\n", "needs_root")],
+    [
+        ("Match Weather sunny\n", "parse_error"),
+        ("Match Address 10.0.0.0/99\n", "parse_error"),
+        ("Include /etc/ssh/secret\n", "needs_root"),
+    ],
 )
 def test_a_config_that_is_not_understood_leaves_the_sessions_incomplete(real, config, reason):
     files = {"/etc/ssh/secret": HostError("needs_root", "/etc/ssh/secret", "permission denied")}
@@ -212,16 +228,21 @@ def test_a_config_that_is_not_understood_leaves_the_sessions_incomplete(real, co
 
 def test_a_config_newer_than_the_daemon_makes_sshd_t_no_proof(real):
     facts = Server(real, stats={"/etc/ssh/sshd_config": FileInfo(0o600, 0, 0, 9, 101.0, "file")}).facts()
-    assert isinstance(facts["sessions_complete"], Unread) and "/etc/ssh/sshd_config" in facts["sessions_complete"].detail
+    assert (
+        isinstance(facts["sessions_complete"], Unread) and "/etc/ssh/sshd_config" in facts["sessions_complete"].detail
+    )
     assert facts["ports"] == [2222]
 
 
-@pytest.mark.parametrize("files, complete", [
-    ({"/etc/nsswitch.conf": "passwd: files ldap\n"}, False),
-    ({"/etc/nsswitch.conf": "passwd: sss files\n"}, True),
-    ({"/etc/nsswitch.conf": "passwd: sss files\n", "/var/lib/sss/pipes/nss": ""}, False),
-    ({"/etc/nsswitch.conf": None}, True),
-])
+@pytest.mark.parametrize(
+    "files, complete",
+    [
+        ({"/etc/nsswitch.conf": "passwd: files ldap\n"}, False),
+        ({"/etc/nsswitch.conf": "passwd: sss files\n"}, True),
+        ({"/etc/nsswitch.conf": "passwd: sss files\n", "/var/lib/sss/pipes/nss": ""}, False),
+        ({"/etc/nsswitch.conf": None}, True),
+    ],
+)
 def test_accounts_of_a_directory_cannot_be_listed(real, files, complete):
     facts = Server(real, files=files).facts()
     assert (facts["users_complete"] is True) is complete
@@ -244,7 +265,11 @@ def test_the_daemon_is_asked_with_its_own_options(real):
     }
     server = Server(real, files=files)
     assert [file["path"] for file in server.facts()["config"]] == ["/etc/ssh/other"]
-    assert all(argv[:6] == ("sshd", "-T", "-f", "/etc/ssh/other", "-o", "X=y") for argv, _i, _e in server.host.ran if argv[0] == "sshd")
+    assert all(
+        argv[:6] == ("sshd", "-T", "-f", "/etc/ssh/other", "-o", "X=y")
+        for argv, _i, _e in server.host.ran
+        if argv[0] == "sshd"
+    )
 
 
 def test_a_stale_pid_file_that_names_a_users_process_is_not_believed(real):
@@ -252,7 +277,9 @@ def test_a_stale_pid_file_that_names_a_users_process_is_not_believed(real):
         "/proc/38/status": "Name:\tsshd\nUid:\t1000\t1000\t1000\t1000\n",
         "/proc/38/cmdline": "/tmp/sshd -f /tmp/evil\0",
     }
-    server = Server(real, files=files, commands={SYSTEMCTL: "Id=ssh.service\nActiveState=inactive\nMainPID=0\n"}, peers={})
+    server = Server(
+        real, files=files, commands={SYSTEMCTL: "Id=ssh.service\nActiveState=inactive\nMainPID=0\n"}, peers={}
+    )
     assert server.facts()["daemon"]["mode"] == "stopped"
     assert not any("/tmp/evil" in argv for argv, _i, _e in server.host.ran)
 
@@ -278,7 +305,9 @@ def test_a_socket_is_asked_before_sshd_and_its_port_counts(real):
 
 def test_an_idle_socket_has_no_daemon_yet(real):
     units = (UNITS % "active").replace("ActiveState=active\n\nMainPID=38", "ActiveState=inactive\n\nMainPID=0")
-    units = units.replace("MainPID=38\nId=ssh.service\nActiveState=active", "MainPID=0\nId=ssh.service\nActiveState=inactive")
+    units = units.replace(
+        "MainPID=38\nId=ssh.service\nActiveState=active", "MainPID=0\nId=ssh.service\nActiveState=inactive"
+    )
     files = {"/run/sshd.pid": None, "/etc/default/ssh": '# options\nSSHD_OPTS="-o MaxAuthTries=9"\n'}
     server = Server(real, files=files, commands={SYSTEMCTL: units})
     del server.host.stats["/run/sshd.pid"]
@@ -323,14 +352,23 @@ def test_an_sshd_that_does_not_answer(real, answer):
     assert facts["ports"] == [2222] and facts["offer"]["kex"]
 
 
-@pytest.mark.parametrize("greeting", [b"", b"220 mail\r\n" * 60, b"SSH-2.0-x\r\n", b"SSH-2.0-x\r\n" + bytes(40), b"SSH-2.0-x\r\n" + b"\xff" * 40])
+@pytest.mark.parametrize(
+    "greeting",
+    [b"", b"220 mail\r\n" * 60, b"SSH-2.0-x\r\n", b"SSH-2.0-x\r\n" + bytes(40), b"SSH-2.0-x\r\n" + b"\xff" * 40],
+)
 def test_a_peer_that_speaks_no_ssh(real, greeting):
     assert isinstance(Server(real, peers={("127.0.0.1", 2222): greeting}).facts()["offer"], Unread)
 
 
 def test_an_unreadable_host_key_hides_no_other(real):
-    files = {"/etc/ssh/ssh_host_rsa_key": "-----BEGIN RSA PRIVATE" + " KEY-----\n", "/etc/ssh/ssh_host_rsa_key.pub": RSA_2048}
-    keys = {key["path"]: key for key in Server(real, files=dict(files, **{"/etc/ssh/ssh_host_ecdsa_key": "rubbish"})).facts()["host_keys"]}
+    files = {
+        "/etc/ssh/ssh_host_rsa_key": "-----BEGIN RSA PRIVATE" + " KEY-----\n",
+        "/etc/ssh/ssh_host_rsa_key.pub": RSA_2048,
+    }
+    keys = {
+        key["path"]: key
+        for key in Server(real, files=dict(files, **{"/etc/ssh/ssh_host_ecdsa_key": "rubbish"})).facts()["host_keys"]
+    }
     assert keys["/etc/ssh/ssh_host_rsa_key"]["key"] == {"type": "ssh-rsa", "bits": 2048}
     assert isinstance(keys["/etc/ssh/ssh_host_ecdsa_key"]["key"], Unread)
     assert keys["/etc/ssh/ssh_host_ed25519_key"]["key"]["bits"] == 256

@@ -90,7 +90,9 @@ guest:x:1000:1000::/home/guest:/bin/bash
 open::1001:1001::/home/open:/bin/bash
 gone:x:1002:1002::/home/gone:/bin/bash
 """
-SHADOW = "root:$y$j9T$secret:20000:0:99999:7:::\ntoor:!:::::::\ndaemon:*:20000:0:99999:7:::\nguest::20000:0:99999:7:::\n"
+SHADOW = (
+    "root:$y$j9T$secret:20000:0:99999:7:::\ntoor:!:::::::\ndaemon:*:20000:0:99999:7:::\nguest::20000:0:99999:7:::\n"
+)
 SUDOERS = "root ALL=(ALL:ALL) ALL\n@includedir /etc/sudoers.d\n"
 ACCOUNTS = {
     "/etc/passwd": PASSWD,
@@ -177,7 +179,9 @@ def test_audit_without_root():
 
 
 def test_audit_rubbish():
-    facts = audit(commands={"auditctl -s": "rubbish", "auditctl -l": "rubbish"}, files={"/etc/audit/rules.d/x.rules": "rubbish"})
+    facts = audit(
+        commands={"auditctl -s": "rubbish", "auditctl -l": "rubbish"}, files={"/etc/audit/rules.d/x.rules": "rubbish"}
+    )
     assert facts["status"].reason == facts["watches"].reason == facts["disk_watches"].reason == "parse_error"
 
 

@@ -99,7 +99,11 @@ def test_a_compressed_index_is_read_with_apts_own_tool():
 
 @pytest.mark.parametrize(
     "missing",
-    [{SECURITY + "InRelease": None}, {SECURITY + "main_binary-amd64_Packages": None}, {"/var/lib/dpkg/status": "rubbish"}],
+    [
+        {SECURITY + "InRelease": None},
+        {SECURITY + "main_binary-amd64_Packages": None},
+        {"/var/lib/dpkg/status": "rubbish"},
+    ],
 )
 def test_without_security_index_or_status_nothing_is_known_of_pending_updates(missing):
     host = machine(files=missing)

@@ -28,11 +28,17 @@ TODAY = datetime.date(2026, 6, 1)
 
 
 def made(judge, check_id="INFRA-01", severity=Severity.CRITICAL, settings=()):
-    return check(check_id, "slug", "Title", severity, "why", "reads", "passes", Fix("role", "Do it."), settings=settings)(judge)
+    return check(
+        check_id, "slug", "Title", severity, "why", "reads", "passes", Fix("role", "Do it."), settings=settings
+    )(judge)
 
 
 def finding(status="pass", severity=Severity.CRITICAL, check_id="INFRA-01", facts=None, **verdict):
-    return engine.judge(made(lambda facts, policy: Verdict(status, "e", "a", **verdict), check_id, severity), Facts(facts or {}), Policy())
+    return engine.judge(
+        made(lambda facts, policy: Verdict(status, "e", "a", **verdict), check_id, severity),
+        Facts(facts or {}),
+        Policy(),
+    )
 
 
 def raising(error):
@@ -44,7 +50,11 @@ def raising(error):
 
 def test_a_missing_fact_is_unknown_with_its_reason():
     found = raising(Missing("ssh.effective", "needs_root", "sshd: permission denied"))
-    assert (found.status, found.verdict.reason, found.verdict.actual) == ("unknown", "needs_root", "sshd: permission denied")
+    assert (found.status, found.verdict.reason, found.verdict.actual) == (
+        "unknown",
+        "needs_root",
+        "sshd: permission denied",
+    )
 
 
 def test_a_judge_that_crashes_is_unknown_and_quotes_nothing():
@@ -65,7 +75,11 @@ def test_a_declared_setting_that_is_not_in_force_is_told():
     facts = {"deployment": {"settings": {"NAME": {"value": "false", "file": ".env.prod"}}}}
 
     def judged(effective):
-        return engine.judge(made(lambda f, p: Verdict("fail", "e", "a", effective=effective), settings=("NAME",)), Facts(facts), Policy())
+        return engine.judge(
+            made(lambda f, p: Verdict("fail", "e", "a", effective=effective), settings=("NAME",)),
+            Facts(facts),
+            Policy(),
+        )
 
     assert judged("true").declared == {"name": "NAME", "value": "false", "file": ".env.prod"}
     assert judged("false").declared is None
@@ -158,7 +172,13 @@ def test_a_wrong_waiver_is_an_error_that_names_it(wrong, says):
 def test_policy_values_are_typed_bounded_and_known():
     assert Policy({"ssh_max_auth_tries": "2"})["ssh_max_auth_tries"] == 2
     assert Policy({"public_ports": "80, 443"})["public_ports"] == ("80", "443")
-    for wrong in ({"ssh_max_auth_tries": 11}, {"ssh_max_auth_tries": "many"}, {"ssh_max_auth_tries": True}, {"max_auth": 3}, {"public_ports": 80}):
+    for wrong in (
+        {"ssh_max_auth_tries": 11},
+        {"ssh_max_auth_tries": "many"},
+        {"ssh_max_auth_tries": True},
+        {"max_auth": 3},
+        {"public_ports": 80},
+    ):
         with pytest.raises(PolicyError) as caught:
             Policy(wrong)
         assert next(iter(wrong)) in str(caught.value)
@@ -196,7 +216,9 @@ def test_a_hung_collector_is_given_up_at_its_deadline():
 
 def test_hidden_material_reaches_other_collectors_and_no_judge():
     facts = collect_all(
-        FakeHost(), [Collector("raw", lambda host, need: 2, hidden=True), Collector("cooked", lambda host, need: need("raw") + 1)], Options()
+        FakeHost(),
+        [Collector("raw", lambda host, need: 2, hidden=True), Collector("cooked", lambda host, need: need("raw") + 1)],
+        Options(),
     )
     assert facts == {"cooked": 3}
 

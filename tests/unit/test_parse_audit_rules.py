@@ -92,7 +92,9 @@ def test_no_rules():
     assert parse_rules("No rules\n") == []
 
 
-@pytest.mark.parametrize("line", ["-w", "watch /etc", "-a always,exit -F nonsense", "-W /etc/passwd", '-w "/my dir" -p wa'])
+@pytest.mark.parametrize(
+    "line", ["-w", "watch /etc", "-a always,exit -F nonsense", "-W /etc/passwd", '-w "/my dir" -p wa']
+)
 def test_what_is_no_rule_is_an_error(line):
     with pytest.raises(ValueError):
         parse_rules(line)
@@ -103,7 +105,11 @@ def test_status():
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.lists(st.sampled_from(["-w", "-p", "-a", "-F", "-S", "-C", "-k", "path=/x", "auid!=", "always,exit", "x", "\n", "="])))
+@given(
+    st.lists(
+        st.sampled_from(["-w", "-p", "-a", "-F", "-S", "-C", "-k", "path=/x", "auid!=", "always,exit", "x", "\n", "="])
+    )
+)
 def test_rubbish_raises_nothing_but_value_error(words):
     parse_status(" ".join(words))
     try:

@@ -32,13 +32,23 @@ def string(data):
 
 def private_file(blob):
     """Return a file with the layout of an OpenSSH private key whose secret half is zeros."""
-    data = b"openssh-key-v1\0" + string(b"none") + string(b"none") + string(b"") + struct.pack(">I", 1) + string(blob) + string(bytes(64))
+    data = (
+        b"openssh-key-v1\0"
+        + string(b"none")
+        + string(b"none")
+        + string(b"")
+        + struct.pack(">I", 1)
+        + string(blob)
+        + string(bytes(64))
+    )
     text = base64.encodebytes(data).decode()
     marks = "-----%s OPENSSH PRIVATE" + " KEY-----\n"
     return marks % "BEGIN" + text + marks % "END"
 
 
-@pytest.mark.parametrize("release, first", [("bookworm", "sntrup761x25519-sha512"), ("trixie", "mlkem768x25519-sha256")])
+@pytest.mark.parametrize(
+    "release, first", [("bookworm", "sntrup761x25519-sha512"), ("trixie", "mlkem768x25519-sha256")]
+)
 def test_offer_of_a_real_server(root, release, first):
     data = base64.b64decode((root / "tests/fixtures/ssh" / ("greeting_%s.b64" % release)).read_text())
     packet = data.split(b"\n", 1)[1]
@@ -65,7 +75,10 @@ def test_rubbish_is_refused_clearly(data):
                 pass
 
 
-@pytest.mark.parametrize("line, kind, bits", [(ED25519, "ssh-ed25519", 256), (ECDSA, "ecdsa-sha2-nistp256", 256), (RSA_2048, "ssh-rsa", 2048)])
+@pytest.mark.parametrize(
+    "line, kind, bits",
+    [(ED25519, "ssh-ed25519", 256), (ECDSA, "ecdsa-sha2-nistp256", 256), (RSA_2048, "ssh-rsa", 2048)],
+)
 def test_public_keys(line, kind, bits):
     assert ssh_wire.key_of_line(line) == (kind, bits)
     assert ssh_wire.key_of_private_file(private_file(base64.b64decode(line.split()[1]))) == (kind, bits)

@@ -83,7 +83,10 @@ def test_kernel_address():
             "sshd: /usr/sbin/sshd -D -o PasswordAuthentication=yes -p 2222 [listener] 0 of 10-100 startups ",
             ["-o", "PasswordAuthentication=yes", "-p", "2222"],
         ),
-        ("/usr/sbin/sshd -D -oCiphers=aes256-ctr -E /var/log/x -f/etc/ssh/other", ["-oCiphers=aes256-ctr", "-f/etc/ssh/other"]),
+        (
+            "/usr/sbin/sshd -D -oCiphers=aes256-ctr -E /var/log/x -f/etc/ssh/other",
+            ["-oCiphers=aes256-ctr", "-f/etc/ssh/other"],
+        ),
         ("/usr/sbin/sshd", []),
         ("sshd: alice [priv]", []),
     ],
@@ -105,7 +108,13 @@ MATCH Invalid-User
 """
     assert sshd.parse_config(text) == (
         ["/etc/ssh/sshd_config.d/*.conf", "/etc/ssh/with blank.conf"],
-        [("user", ["alice", "!bob"]), ("address", ["10.0.0.0/8"]), ("group", ["sftp"]), ("all", []), ("invalid-user", [])],
+        [
+            ("user", ["alice", "!bob"]),
+            ("address", ["10.0.0.0/8"]),
+            ("group", ["sftp"]),
+            ("all", []),
+            ("invalid-user", []),
+        ],
     )
 
 
@@ -117,7 +126,14 @@ def test_a_match_that_is_not_understood_is_not_passed_over(line):
 
 @pytest.mark.parametrize(
     "pattern, text, hit",
-    [("*", "", True), ("a?c", "abc", True), ("a?c", "ac", False), ("!al*", "alice", True), ("a.c", "abc", False), ("[a]", "a", False)],
+    [
+        ("*", "", True),
+        ("a?c", "abc", True),
+        ("a?c", "ac", False),
+        ("!al*", "alice", True),
+        ("a.c", "abc", False),
+        ("[a]", "a", False),
+    ],
 )
 def test_patterns(pattern, text, hit):
     assert sshd.matches(pattern, text) is hit

@@ -94,7 +94,8 @@ def test_no_free_way_to_root(line):
 
 
 @pytest.mark.parametrize(
-    "line", ["deploy", "deploy ALL", "deploy = ALL", "deploy ALL=(ALL ALL", "User_Alias lower = x", "a b c = ALL", "a ALL="]
+    "line",
+    ["deploy", "deploy ALL", "deploy = ALL", "deploy ALL=(ALL ALL", "User_Alias lower = x", "a b c = ALL", "a ALL="],
 )
 def test_what_is_not_understood_is_an_error(line):
     with pytest.raises(ValueError):
@@ -121,7 +122,9 @@ def test_includes(line, include):
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.lists(st.sampled_from([*'=:,()!"\\# \n^$%', "ALL", "NOPASSWD:", "a", "Defaults", "User_Alias", "A", "(root)"])))
+@given(
+    st.lists(st.sampled_from([*'=:,()!"\\# \n^$%', "ALL", "NOPASSWD:", "a", "Defaults", "User_Alias", "A", "(root)"]))
+)
 def test_rubbish_raises_nothing_but_value_error(parts):
     try:
         assert isinstance(passwordless(logical_lines("".join(parts))), list)

@@ -91,7 +91,9 @@ def test_names_of_secrets(name, secret):
 def test_raw_secrets_finds_what_to_search_for():
     assert raw_secrets("REDIS_PASSWORD", "abc") == {"abc": "REDIS_PASSWORD"}
     assert raw_secrets("DATABASE_URL", "postgres://u:abc@h/d") == {"abc": "DATABASE_URL"}
-    assert raw_secrets("HASURA_GRAPHQL_JWT_SECRET", '{"type":"HS256","key":"abc"}') == {"abc": "HASURA_GRAPHQL_JWT_SECRET"}
+    assert raw_secrets("HASURA_GRAPHQL_JWT_SECRET", '{"type":"HS256","key":"abc"}') == {
+        "abc": "HASURA_GRAPHQL_JWT_SECRET"
+    }
     assert raw_secrets("BASE_DOMAIN", "example.com") == {}
 
 

@@ -105,7 +105,10 @@ def _fill(slot: _Slot, host: Any, need: Need) -> None:
         slot.value = attempt(run)
     except Exception as error:  # pylint: disable=broad-except  # a bug in one source must not hide the others
         # The message of an unforeseen error may quote what was read, so only its type leaves the host.
-        slot.value = Unread(Reason.ERROR, "collector %s crashed with %s at %s" % (slot.collector.name, type(error).__name__, _where(error)))
+        slot.value = Unread(
+            Reason.ERROR,
+            "collector %s crashed with %s at %s" % (slot.collector.name, type(error).__name__, _where(error)),
+        )
     slot.done.set()
 
 

@@ -81,9 +81,7 @@ def unread_leaves(tree: Any, path: str = "") -> Iterator[Missing]:
         yield Missing(path, tree.reason, tree.detail)
     elif isinstance(tree, dict):
         for key, value in tree.items():
-            for leaf in unread_leaves(value, path + "." + str(key) if path else str(key)):
-                yield leaf
+            yield from unread_leaves(value, path + "." + str(key) if path else str(key))
     elif isinstance(tree, (list, tuple)):
         for number, value in enumerate(tree):
-            for leaf in unread_leaves(value, "%s[%d]" % (path, number)):
-                yield leaf
+            yield from unread_leaves(value, "%s[%d]" % (path, number))

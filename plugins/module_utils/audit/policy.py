@@ -43,7 +43,9 @@ class Names:
     def parse(self, name: str, value: Any) -> Tuple[str, ...]:
         if isinstance(value, str):
             value = [part.strip() for part in value.split(",") if part.strip()]
-        if not isinstance(value, (list, tuple)) or not all(isinstance(item, (str, int)) and not isinstance(item, bool) for item in value):
+        if not isinstance(value, (list, tuple)) or not all(
+            isinstance(item, (str, int)) and not isinstance(item, bool) for item in value
+        ):
             raise PolicyError("policy %s takes a list of strings, not %r" % (name, value))
         return tuple(str(item) for item in value)
 

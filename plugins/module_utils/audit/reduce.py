@@ -75,7 +75,9 @@ class Reducer:
 
     def jwt(self, value: str) -> Dict[str, Any]:
         """Return a JWT configuration's properties: valid, problem, type, key, issuer, audience, jwk_url, key_type, key_bits."""
-        out: Dict[str, Any] = dict.fromkeys(("problem", "type", "key", "issuer", "audience", "jwk_url", "key_type", "key_bits"))
+        out: Dict[str, Any] = dict.fromkeys(
+            ("problem", "type", "key", "issuer", "audience", "jwk_url", "key_type", "key_bits")
+        )
         out["valid"] = False
         if not value.strip():
             return dict(out, problem="is empty")

@@ -8,7 +8,7 @@ import datetime
 import hashlib
 import secrets
 from dataclasses import replace
-from typing import Any, Dict, Mapping, Sequence
+from typing import Any, Dict, Mapping, Optional, Sequence
 
 from ansible_collections.nself.prod.plugins.module_utils.audit import engine, score, waivers
 from ansible_collections.nself.prod.plugins.module_utils.audit.checks.secrets import secrets_of
@@ -25,7 +25,7 @@ def audit(
     host: Any,
     options: Options,
     categories: Sequence[str] = (),
-    policy: Mapping[str, Any] = {},
+    policy: Optional[Mapping[str, Any]] = None,
     waiver_entries: Sequence[Mapping[str, Any]] = (),
     host_name: str = "localhost",
 ) -> Dict[str, Any]:
@@ -77,7 +77,10 @@ def fingerprints(tree: Dict[str, Any], key: str) -> Dict[str, Any]:
         for unit in all_units(Facts(tree)):
             for name, secret in secrets_of(unit):
                 if not secret["empty"]:
-                    found.setdefault((secret["print"], secret["family"]), {"name": name, "where": name_of(unit), "fp": secret["print"]})
+                    found.setdefault(
+                        (secret["print"], secret["family"]),
+                        {"name": name, "where": name_of(unit), "fp": secret["print"]},
+                    )
     except (Missing, NotApplicable):
         pass  # DATA-32 says so
     key_id = hashlib.sha256(("key id " + key).encode("utf-8")).hexdigest()[:12]

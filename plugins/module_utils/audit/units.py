@@ -83,7 +83,9 @@ def truthy(value: str) -> bool:
 def switch(facts: Any, role: str, name: str, default: str, wanted: bool) -> Verdict:
     """Judge a boolean setting on every unit of a role."""
     expected = "%s=%s" % (name, "true" if wanted else "false")
-    return setting(facts, role, name, default, expected, lambda value: (truthy(value) == wanted, "%s=%s" % (name, value)))
+    return setting(
+        facts, role, name, default, expected, lambda value: (truthy(value) == wanted, "%s=%s" % (name, value))
+    )
 
 
 def whole_number(value: str) -> Optional[int]:

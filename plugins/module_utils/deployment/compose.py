@@ -18,7 +18,12 @@ from ansible_collections.nself.prod.plugins.module_utils.audit.tables.container_
 from ansible_collections.nself.prod.plugins.module_utils.deployment.roles import role_of
 
 FILE_NAMES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
-OVERRIDE_NAMES = ("compose.override.yaml", "compose.override.yml", "docker-compose.override.yml", "docker-compose.override.yaml")
+OVERRIDE_NAMES = (
+    "compose.override.yaml",
+    "compose.override.yml",
+    "docker-compose.override.yml",
+    "docker-compose.override.yaml",
+)
 # Sequences that a second compose file replaces; every other sequence it extends.
 REPLACED = ("command", "entrypoint")
 _SIZES = {"": 1, "b": 1, "k": 1 << 10, "kb": 1 << 10, "m": 1 << 20, "mb": 1 << 20, "g": 1 << 30, "gb": 1 << 30}
@@ -81,11 +86,19 @@ def _unit(name: str, service: Dict[str, Any], directory: str) -> Dict[str, Any]:
         "mounts": [mount for mount in (_mount(item, directory) for item in service.get("volumes") or []) if mount],
         "ports": [port for item in service.get("ports") or [] for port in _ports(item)],
         "mac": {
-            "apparmor": "unconfined" if any(re.match(r"apparmor[:=]unconfined", item) for item in security) else "default",
+            "apparmor": "unconfined"
+            if any(re.match(r"apparmor[:=]unconfined", item) for item in security)
+            else "default",
             "selinux": "unconfined" if any(re.match(r"label[:=]disable", item) for item in security) else "default",
-            "seccomp": "unconfined" if privileged or any(re.match(r"seccomp[:=]unconfined", item) for item in security) else "filter",
+            "seccomp": "unconfined"
+            if privileged or any(re.match(r"seccomp[:=]unconfined", item) for item in security)
+            else "filter",
         },
-        "argv": [_argv(service.get("entrypoint")), _argv(service.get("command")), _argv((service.get("healthcheck") or {}).get("test"))],
+        "argv": [
+            _argv(service.get("entrypoint")),
+            _argv(service.get("command")),
+            _argv((service.get("healthcheck") or {}).get("test")),
+        ],
     }
 
 
@@ -206,8 +219,7 @@ def _ports(item: Any) -> List[Dict[str, Any]]:
         # A port without a host port is published on a random one.
         published = "0" if target else ""
     return [
-        {"ip": address or "0.0.0.0", "port": port, "proto": protocol, "target": target}
-        for port in _range(published)
+        {"ip": address or "0.0.0.0", "port": port, "proto": protocol, "target": target} for port in _range(published)
     ]
 
 

@@ -55,14 +55,18 @@ def labelled_projects(containers: List[Dict[str, Any]]) -> Dict[str, str]:
         labels = config.get("Labels") or {}
         folder, project = labels.get(LABEL + "project.working_dir"), labels.get(LABEL + "project")
         if folder and project:
-            services.setdefault((folder, project), {})[labels.get(LABEL + "service", "")] = str(config.get("Image") or "")
+            services.setdefault((folder, project), {})[labels.get(LABEL + "service", "")] = str(
+                config.get("Image") or ""
+            )
     return {folder: project for (folder, project), found in services.items() if is_nself(found)}
 
 
 def _told(host: Any, folder: str, projects: Dict[str, str]) -> Discovery:
     try:
         if host.stat(folder).kind != "dir":
-            return Discovery(INCOMPLETE, folder, message="nself_project_dir %s is not a directory on this host" % folder)
+            return Discovery(
+                INCOMPLETE, folder, message="nself_project_dir %s is not a directory on this host" % folder
+            )
     except NotFound:
         return Discovery(INCOMPLETE, folder, message="nself_project_dir %s does not exist on this host" % folder)
     return _folder(host, folder, projects.get(folder) or projects.get(host.realpath(folder)))
@@ -111,5 +115,6 @@ def _ambiguous(names: Any) -> Discovery:
     return Discovery(
         AMBIGUOUS,
         candidates=candidates,
-        message="%d nself projects on this host: %s. Say which one with nself_project_dir" % (len(candidates), ", ".join(candidates)),
+        message="%d nself projects on this host: %s. Say which one with nself_project_dir"
+        % (len(candidates), ", ".join(candidates)),
     )

@@ -67,10 +67,15 @@ def _by_compose(
             return None
         raise Missing(FACT, error.reason, "docker compose config: " + str(error)) from error
     if done.rc:
-        problem = next((line for line in done.err.splitlines() if "level=warning" not in line and line.strip()), "exit code %d" % done.rc)
+        problem = next(
+            (line for line in done.err.splitlines() if "level=warning" not in line and line.strip()),
+            "exit code %d" % done.rc,
+        )
         if _NO_COMPOSE.search(done.err):
             return None
-        raise Missing(FACT, Reason.PARSE_ERROR, "%s: docker compose config: %s" % (directory, unquoted(first_line(problem))))
+        raise Missing(
+            FACT, Reason.PARSE_ERROR, "%s: docker compose config: %s" % (directory, unquoted(first_line(problem)))
+        )
     try:
         return json.loads(done.out)
     except ValueError:
@@ -94,7 +99,9 @@ def _by_yaml(host: Any, directory: str, variables: Mapping[str, str], files: Seq
 
 def _extends(model: Dict[str, Any]) -> bool:
     services = model.get("services")
-    return isinstance(services, dict) and any(isinstance(item, dict) and "extends" in item for item in services.values())
+    return isinstance(services, dict) and any(
+        isinstance(item, dict) and "extends" in item for item in services.values()
+    )
 
 
 def _exists(host: Any, path: str) -> bool:

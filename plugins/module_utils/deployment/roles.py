@@ -26,7 +26,6 @@ ROLES = {
 }
 
 
-
 def role_of(service: str, image: str) -> str:
     """Return a service's role, "" where it has none of its own. image: a reference such as registry/name:tag@digest."""
     for role, (services, _images) in ROLES.items():

@@ -17,7 +17,9 @@ except ImportError:
 def load(text: str, path: str) -> Any:
     """Return a YAML document. Raises Missing: tool_absent without PyYAML, parse_error for what is no YAML."""
     if yaml is None:
-        raise Missing("deployment.units", Reason.TOOL_ABSENT, "neither docker compose nor PyYAML is there to read " + path)
+        raise Missing(
+            "deployment.units", Reason.TOOL_ABSENT, "neither docker compose nor PyYAML is there to read " + path
+        )
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
         return yaml.load(text, Loader=loader)  # a safe loader, in C where the host has it

@@ -64,7 +64,8 @@ def origin_patterns(config: Mapping[str, List[str]], distro_id: str, codename: s
 
 def allows(patterns: Iterable[str], archive: Mapping[str, str]) -> bool:
     """Return whether one of the patterns takes an archive. Raises ValueError where unattended-upgrades would give up."""
-    return any([_matches(pattern, archive) for pattern in patterns])
+    # Every pattern is tried: a broken one makes unattended-upgrades give up, whatever the others say.
+    return True in [_matches(pattern, archive) for pattern in patterns]
 
 
 def _matches(pattern: str, archive: Mapping[str, str]) -> bool:

@@ -90,9 +90,7 @@ def _rule(words: List[str]) -> Optional[AuditRule]:
     if path and chosen:
         # With perm= the kernel chooses the calls itself; newer tools print them all, older ones "all".
         calls.clear()
-    return AuditRule(
-        when, path.rstrip("/") or path, access, arch, tuple(sorted(others)), frozenset(calls - {"all"})
-    )
+    return AuditRule(when, path.rstrip("/") or path, access, arch, tuple(sorted(others)), frozenset(calls - {"all"}))
 
 
 def _field(text: str) -> Tuple[str, str, str]:

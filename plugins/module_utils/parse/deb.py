@@ -53,7 +53,7 @@ def outdated(installed: Mapping[str, List[Tuple[str, str]]], index: str) -> List
     for stanza in index.split("\n\n"):
         # An index is long: only stanzas of installed packages are looked at.
         start = stanza.lstrip("\n")
-        name = start[len("Package: "):].split("\n", 1)[0].strip()
+        name = start[len("Package: ") :].split("\n", 1)[0].strip()
         if name not in installed or not start.startswith("Package: "):
             continue
         fields = dict(_FIELD.findall(stanza))

@@ -46,7 +46,7 @@ def parse_settings(text: str) -> Settings:
     """Return what `sshd -T` printed: {lower-case keyword: its values}. Raises ValueError where it is not that."""
     settings: Settings = {}
     for line in text.splitlines():
-        keyword, _, value = line.strip().partition(" ")
+        keyword, _space, value = line.strip().partition(" ")
         if keyword:
             settings.setdefault(keyword.lower(), []).append(value.strip())
     if "passwordauthentication" not in settings:

@@ -12,13 +12,17 @@ from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
 # A word: quoted parts, escaped characters and anything else but white space.
 _WORD = re.compile(r'(?:"[^"]*"|\\.|[^\s"\\])+')
-_COMMENT = re.compile(r'((?:^|(?<=[\s,=])))#(?![-0-9])')
+_COMMENT = re.compile(r"((?:^|(?<=[\s,=])))#(?![-0-9])")
 _INCLUDE = re.compile(r"^[@#](include|includedir)\s+(.+)$")
 _ALIAS = re.compile(r"^(User|Runas|Host|Cmnd|Cmd)_Alias\s+(.+)$")
 _DEFAULTS = re.compile(r"^Defaults(?:([:>@!])\s*(\S+?(?:\s*,\s*\S+?)*))?(?:\s+(.*))?$")
 _NAME = re.compile(r"^[A-Z][A-Z0-9_]*$")
-_TAG = re.compile(r"\b((?:NO)?(?:PASSWD|EXEC|SETENV|LOG_INPUT|LOG_OUTPUT|MAIL|FOLLOW|INTERCEPT)|sha(?:224|256|384|512))\s*:\s*")
-_OPTION = re.compile(r"^(?:ROLE|TYPE|APPARMOR_PROFILE|PRIVS|LIMITPRIVS|NOTBEFORE|NOTAFTER|CWD|CHROOT|TIMEOUT)\s*=\s*\S+\s*")
+_TAG = re.compile(
+    r"\b((?:NO)?(?:PASSWD|EXEC|SETENV|LOG_INPUT|LOG_OUTPUT|MAIL|FOLLOW|INTERCEPT)|sha(?:224|256|384|512))\s*:\s*"
+)
+_OPTION = re.compile(
+    r"^(?:ROLE|TYPE|APPARMOR_PROFILE|PRIVS|LIMITPRIVS|NOTBEFORE|NOTAFTER|CWD|CHROOT|TIMEOUT)\s*=\s*\S+\s*"
+)
 _DIGEST = re.compile(r"^sha\d+\0\s*\S+\s*")
 _MARKED = re.compile(r"^(\w+)\0\s*")
 _TRUE, _FALSE = re.compile(r"(?:^|[\s,])authenticate(?:[\s,]|$)"), re.compile(r"(?:^|[\s,])!\s*authenticate(?:[\s,]|$)")
@@ -128,7 +132,7 @@ def _spec(line: str, aliases: Mapping[str, List[str]]) -> List[str]:
     lists = [parts[0]] + [part.partition("=")[2] for part in parts[1:]]
     if not all(text.strip() for text in lists):
         raise ValueError("a line is not understood")
-    if not any([_frees(text, aliases) for text in lists]):
+    if True not in [_frees(text, aliases) for text in lists]:
         return []
     return [who for who in _expand("User", _split(words[0], ","), aliases) if not who.startswith("!")]
 
@@ -145,10 +149,10 @@ def _frees(commands: str, aliases: Mapping[str, List[str]]) -> bool:
         while True:
             option, marked = _OPTION.match(item) or _DIGEST.match(item), _MARKED.match(item)
             if option:
-                item = item[option.end():]
+                item = item[option.end() :]
             elif marked:
                 free = {"PASSWD": False, "NOPASSWD": True}.get(marked.group(1), free)
-                item = item[marked.end():]
+                item = item[marked.end() :]
             else:
                 break
         if as_root and free and "ALL" in _expand("Cmnd", [item], aliases):

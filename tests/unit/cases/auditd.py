@@ -35,7 +35,12 @@ CASES = {
         "pass": [
             tree(),
             tree(status={"enabled": 2}, watches=watches("/etc", "/usr", "/var/www/nself/shop", access="arwx")),
-            tree({"state": "none"}, paths=["/etc/passwd"], watches=watches("/etc/passwd"), disk_watches=watches("/etc/passwd")),
+            tree(
+                {"state": "none"},
+                paths=["/etc/passwd"],
+                watches=watches("/etc/passwd"),
+                disk_watches=watches("/etc/passwd"),
+            ),
         ],
         "fail": [
             {"auditd": {"state": "absent"}},

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from ansible_collections.nself.prod.plugins.module_utils.audit.facts import Unread
+
 from cases.units import NO_DEPLOYMENT, UNREADABLE, deployment, unit
 
 
@@ -49,7 +50,10 @@ CASES = {
         [{}, {"AUTH_MFA_ENABLED": "true"}, {"AUTH_MFA_ENABLED": "false", "AUTH_MFA_TOTP_ISSUER": "example"}],
     ),
     "AUTH-25": case(
-        [dict(ON, **{LOGIN + "BURST": "5", LOGIN + "INTERVAL": "15m"}), dict(ON, **{LOGIN + "BURST": "1", LOGIN + "INTERVAL": "1h0m0s"})],
+        [
+            dict(ON, **{LOGIN + "BURST": "5", LOGIN + "INTERVAL": "15m"}),
+            dict(ON, **{LOGIN + "BURST": "1", LOGIN + "INTERVAL": "1h0m0s"}),
+        ],
         [
             {},
             ON,
@@ -61,7 +65,12 @@ CASES = {
     ),
     "AUTH-26": case(
         [{"AUTH_DISABLE_SIGNUP": "true"}, dict(ON, **{SIGNUP + "BURST": "3", SIGNUP + "INTERVAL": "1h"})],
-        [{}, ON, dict(ON, **{SIGNUP + "BURST": "3", SIGNUP + "INTERVAL": "5m"}), dict(ON, **{SIGNUP + "BURST": "lots"})],
+        [
+            {},
+            ON,
+            dict(ON, **{SIGNUP + "BURST": "3", SIGNUP + "INTERVAL": "5m"}),
+            dict(ON, **{SIGNUP + "BURST": "lots"}),
+        ],
     ),
     "AUTH-28": case(
         [{"AUTH_EMAIL_SIGNIN_EMAIL_VERIFIED_REQUIRED": "true"}],
@@ -73,7 +82,11 @@ CASES = {
     ),
     "AUTH-30": case([{}, {"AUTH_ENABLE_CHANGE_ENV": "false"}], [{"AUTH_ENABLE_CHANGE_ENV": "true"}]),
     "AUTH-31": case(
-        [{URLS: "https://www.example.com,https://app.example.com/in"}, {URLS: "https://pr-*.example.com"}, {URLS: "https://*.example.com"}],
+        [
+            {URLS: "https://www.example.com,https://app.example.com/in"},
+            {URLS: "https://pr-*.example.com"},
+            {URLS: "https://*.example.com"},
+        ],
         [
             {},
             {"AUTH_ALLOWED_REDIRECT_URLS": "https://www.example.com"},

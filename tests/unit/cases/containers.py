@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from ansible_collections.nself.prod.plugins.module_utils.audit.facts import Unread
+
 from cases.units import NO_DEPLOYMENT, UNREADABLE, deployment, unit
 
 FULL = {"memory": 256 << 20, "cpu": 0.5, "pids": 100}
@@ -32,17 +33,34 @@ def case(good, bad, fact):
 CASES = {
     "INFRA-31": case(
         [one("app", "", uids=[70]), one("nginx", "nginx", uids=[0, 101])],
-        [one("app", "", uids=[0]), one("app", "", uids=[0, 1000]), one("nginx", "nginx", uids=[0]), deployment(unit("a", "", uids=[70]), unit("b", "", uids=[0]))],
+        [
+            one("app", "", uids=[0]),
+            one("app", "", uids=[0, 1000]),
+            one("nginx", "nginx", uids=[0]),
+            deployment(unit("a", "", uids=[70]), unit("b", "", uids=[0])),
+        ],
         "uids",
     ),
     "INFRA-32": case(
         [one(**ALONE)],
-        [one(**dict(ALONE, privileged=True)), one(**dict(ALONE, host_namespaces=["pid"])), one(**dict(ALONE, devices=["/dev/kmsg"]))],
+        [
+            one(**dict(ALONE, privileged=True)),
+            one(**dict(ALONE, host_namespaces=["pid"])),
+            one(**dict(ALONE, devices=["/dev/kmsg"])),
+        ],
         "privileged",
     ),
     "INFRA-33": case(
-        [one("app", "", capabilities=[]), one("postgres", "postgres", capabilities=["CHOWN", "SETUID"]), one("minio-init", capabilities=["CHOWN"])],
-        [one("app", "", capabilities=["NET_RAW"]), one("postgres", "postgres", capabilities=DEFAULTS), one("app", "", capabilities=["ALL"])],
+        [
+            one("app", "", capabilities=[]),
+            one("postgres", "postgres", capabilities=["CHOWN", "SETUID"]),
+            one("minio-init", capabilities=["CHOWN"]),
+        ],
+        [
+            one("app", "", capabilities=["NET_RAW"]),
+            one("postgres", "postgres", capabilities=DEFAULTS),
+            one("app", "", capabilities=["ALL"]),
+        ],
         "capabilities",
     ),
     "INFRA-34": case([one(no_new_privileges=True)], [one(no_new_privileges=False)], "no_new_privileges"),
@@ -53,7 +71,13 @@ CASES = {
         "limits",
     ),
     "INFRA-37": case(
-        [one(mounts=[]), mount("/proc"), mount("/opt/nself/nginx", rw=True), mount("data", rw=True), mount("/etc/localtime")],
+        [
+            one(mounts=[]),
+            mount("/proc"),
+            mount("/opt/nself/nginx", rw=True),
+            mount("data", rw=True),
+            mount("/etc/localtime"),
+        ],
         [
             mount("/var/run/docker.sock"),
             mount("/run/docker.sock", rw=True),

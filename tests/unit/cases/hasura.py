@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from ansible_collections.nself.prod.plugins.module_utils.audit.facts import Unread
+
 from cases.units import NO_DEPLOYMENT, RANDOM, UNREADABLE, deployment, unit
 
 SECRET = "HASURA_GRAPHQL_ADMIN_SECRET"
@@ -67,7 +68,10 @@ CASES = {
             public(permission(filtered=False)),
             public(permission("action", table="sendMail")),
         ],
-        "unknown": [UNREADABLE, dict(hasura(**{ROLE: "public"}), hasura={"permissions": Unread("timeout", "no answer")})],
+        "unknown": [
+            UNREADABLE,
+            dict(hasura(**{ROLE: "public"}), hasura={"permissions": Unread("timeout", "no answer")}),
+        ],
         "not_applicable": [NO_DEPLOYMENT],
     },
 }

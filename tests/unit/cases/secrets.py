@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 
 from ansible_collections.nself.prod.plugins.module_utils.audit.facts import Unread
+
 from cases.units import NO_DEPLOYMENT, RANDOM, UNREADABLE, deployment, unit
 
 OTHER = RANDOM[::-1]
@@ -20,8 +21,8 @@ def folder(mode=0o755, uid=1000, path="/opt/nself"):
     return {"path": path, "mode": mode, "uid": uid}
 
 
-def files(*entries, folders=(folder(),)):
-    return dict(deployment(), files={"entries": list(entries), "folders": list(folders)})
+def files(*entries, folders=None):
+    return dict(deployment(), files={"entries": list(entries), "folders": folders or [folder()]})
 
 
 def leaks(host=(), git=None, **more):
@@ -35,7 +36,11 @@ URL = "postgres://app:%s@postgres:5432/app?sslmode=require"
 
 CASES = {
     "DATA-29": {
-        "pass": [files(entry()), files(entry(uid=1000, mode=0o400)), files(entry(), folders=[folder(), folder(0o1777, 0, "/tmp")])],
+        "pass": [
+            files(entry()),
+            files(entry(uid=1000, mode=0o400)),
+            files(entry(), folders=[folder(), folder(0o1777, 0, "/tmp")]),
+        ],
         "fail": [
             files(entry(mode=0o644)),
             files(entry(), entry("/opt/nself/.env.prod", mode=0o640)),
@@ -73,7 +78,13 @@ CASES = {
             deployment(unit("app", "", env={"DATABASE_URL": URL % "demo-password"})),
             deployment(unit("app", "", env={"API_TOKEN": "changeme"})),
             deployment(unit("app", "", env={"API_TOKEN": "${PROD_TOKEN}"})),
-            deployment(unit("hasura", "hasura", env={"HASURA_GRAPHQL_JWT_SECRET": json.dumps({"type": "HS256", "key": "secret"})})),
+            deployment(
+                unit(
+                    "hasura",
+                    "hasura",
+                    env={"HASURA_GRAPHQL_JWT_SECRET": json.dumps({"type": "HS256", "key": "secret"})},
+                )
+            ),
             deployment(unit("minio", "minio", env={"MINIO_ROOT_PASSWORD": RANDOM[:12]})),
             deployment(unit("minio", "minio", env={})),
             deployment(unit("grafana", "grafana", env={"GF_SECURITY_ADMIN_USER": "me"})),

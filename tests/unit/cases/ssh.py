@@ -49,10 +49,18 @@ PASSWORDS = cases(
 )
 PASSWORDS["pass"] += [
     tree(login(**dict(NO_PASSWORDS, kbdinteractiveauthentication="yes", usepam="no"))),
-    tree(login(**dict(NO_PASSWORDS, authenticationmethods=["publickey,keyboard-interactive:pam"], **{k: "yes" for k in PAM}))),
+    tree(
+        login(
+            **dict(
+                NO_PASSWORDS, authenticationmethods=["publickey,keyboard-interactive:pam"], **{k: "yes" for k in PAM}
+            )
+        )
+    ),
 ]
 
-ROOT = cases({"permitrootlogin": "no"}, {"permitrootlogin": "without-password"}, {"permitrootlogin": "forced-commands-only"})
+ROOT = cases(
+    {"permitrootlogin": "no"}, {"permitrootlogin": "without-password"}, {"permitrootlogin": "forced-commands-only"}
+)
 for _wanted in ("pass", "fail", "unknown"):
     for _tree in ROOT[_wanted]:
         if not isinstance(_tree["ssh"]["sessions"], Unread):
@@ -72,7 +80,10 @@ def user(allowed=True, files=(ED25519,)):
     return {"name": "alice", "allowed": allowed, "files": files if isinstance(files, Unread) else list(files)}
 
 
-KEYED = tree(login(pubkeyauthentication="yes"), users=[{"name": "alice", "allowed": True, "files": [{"keys": [{"type": "ssh-rsa"}]}]}])
+KEYED = tree(
+    login(pubkeyauthentication="yes"),
+    users=[{"name": "alice", "allowed": True, "files": [{"keys": [{"type": "ssh-rsa"}]}]}],
+)
 PUBKEY = {
     "pass": [KEYED],
     "fail": [

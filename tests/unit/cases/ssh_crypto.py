@@ -22,7 +22,15 @@ BAD_NAMES = {
         "gss-group14-sha1-toWM5Slw5Ew8Mqkay+al2g==",
     ),
     "host_keys": ("ssh-rsa", "ssh-rsa-cert-v01@openssh.com", "ssh-dss", "ecdsa-sha2-nistp256"),
-    "ciphers": ("3des-cbc", "aes256-cbc", "arcfour128", "blowfish-cbc", "cast128-cbc", "rijndael-cbc@lysator.liu.se", "none"),
+    "ciphers": (
+        "3des-cbc",
+        "aes256-cbc",
+        "arcfour128",
+        "blowfish-cbc",
+        "cast128-cbc",
+        "rijndael-cbc@lysator.liu.se",
+        "none",
+    ),
     "macs": ("hmac-sha1", "hmac-sha1-etm@openssh.com", "hmac-md5-96", "hmac-ripemd160@openssh.com", "none"),
 }
 
@@ -91,7 +99,11 @@ def with_file(*given, **how):
 CASES = {
     "INFRA-14": {
         "pass": [seen(GOOD_OFFER), without_strict(ciphers=["aes256-gcm@openssh.com"], macs=["hmac-sha2-256"])],
-        "fail": [seen(dict(GOOD_OFFER, **{kind: GOOD_OFFER[kind] + [name]})) for kind, names in BAD_NAMES.items() for name in names]
+        "fail": [
+            seen(dict(GOOD_OFFER, **{kind: GOOD_OFFER[kind] + [name]}))
+            for kind, names in BAD_NAMES.items()
+            for name in names
+        ]
         + [without_strict(), without_strict(ciphers=["aes128-ctr"]), without_strict(macs=["hmac-sha2-256"])],
         "unknown": [
             offered(REFUSED),
@@ -105,7 +117,10 @@ CASES = {
     "INFRA-15": {
         "pass": [
             keys([host_key(), host_key(RSA, 0o400)], [user(key_file(ED25519, RSA)), user()]),
-            keys([host_key(RSA, 0o640, group="ssh_keys")], [user(key_file({"type": "sk-ssh-ed25519@openssh.com", "bits": 256}))]),
+            keys(
+                [host_key(RSA, 0o640, group="ssh_keys")],
+                [user(key_file({"type": "sk-ssh-ed25519@openssh.com", "bits": 256}))],
+            ),
             # Root's own file in a user's home is as good as the user's.
             with_file(ED25519, trail=trail(uid=0)),
         ],

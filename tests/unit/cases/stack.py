@@ -24,7 +24,9 @@ CASES = {
         "not_applicable": [NO_DEPLOYMENT],
     },
     "AUTH-11": {
-        "pass": [deployment(unit(env={"ENV": "prod", "NODE_ENV": "production", "LOG_LEVEL": "warn", "DEBUG": "false"}))],
+        "pass": [
+            deployment(unit(env={"ENV": "prod", "NODE_ENV": "production", "LOG_LEVEL": "warn", "DEBUG": "false"}))
+        ],
         "fail": [
             deployment(unit(env={"ENV": "dev"})),
             deployment(unit(env={"NODE_ENV": "development"}), unit("other", env={"ENV": "prod"})),

@@ -9,7 +9,9 @@ from ansible_collections.nself.prod.plugins.module_utils.audit.reduce import Red
 
 CASES = {}
 NO_DEPLOYMENT = {"deployment": {"state": "none", "units": []}}
-UNREADABLE = {"deployment": {"state": "found", "units": Unread("needs_root", "docker: permission denied on its socket")}}
+UNREADABLE = {
+    "deployment": {"state": "found", "units": Unread("needs_root", "docker: permission denied on its socket")}
+}
 RANDOM = "7d1f0c9be24a58836d0fb1a97c5e2d4483b6a90f1c7e5d2a"  # as `openssl rand -hex 24` prints them
 
 

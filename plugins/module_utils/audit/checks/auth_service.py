@@ -50,7 +50,10 @@ def _at_most(name: str, limit: int) -> Callable[[str], Tuple[bool, str]]:
     "An access token cannot be taken back: whoever steals one is that user until it ends.",
     "AUTH_ACCESS_TOKEN_EXPIRES_IN of the auth process",
     "at most 900 seconds",
-    _fix("Set AUTH_ACCESS_TOKEN_EXPIRES_IN=900 (whole seconds; the guide's 15m is read by nothing).", "auth_access_token_seconds: 900"),
+    _fix(
+        "Set AUTH_ACCESS_TOKEN_EXPIRES_IN=900 (whole seconds; the guide's 15m is read by nothing).",
+        "auth_access_token_seconds: 900",
+    ),
     settings=("AUTH_ACCESS_TOKEN_EXPIRY", "AUTH_ACCESS_TOKEN_EXPIRES_IN"),
     refs=("s:jwt",),
 )
@@ -67,7 +70,10 @@ def access_token_ttl(facts: Any, policy: Any) -> Verdict:
     "A refresh token makes new access tokens for as long as it lives.",
     "AUTH_REFRESH_TOKEN_EXPIRES_IN of the auth process",
     "at most 604800 seconds",
-    _fix("Set AUTH_REFRESH_TOKEN_EXPIRES_IN=604800 (whole seconds) and recreate the auth service.", "auth_refresh_token_seconds: 604800"),
+    _fix(
+        "Set AUTH_REFRESH_TOKEN_EXPIRES_IN=604800 (whole seconds) and recreate the auth service.",
+        "auth_refresh_token_seconds: 604800",
+    ),
     settings=("AUTH_REFRESH_TOKEN_EXPIRY", "AUTH_REFRESH_TOKEN_EXPIRES_IN"),
     refs=("s:jwt",),
 )
@@ -84,7 +90,11 @@ def refresh_token_ttl(facts: Any, policy: Any) -> Verdict:
     "Every new account receives these roles without anybody looking.",
     "AUTH_USER_DEFAULT_ROLE and AUTH_USER_DEFAULT_ALLOWED_ROLES of the auth process",
     "neither names admin or moderator",
-    _fix("Set AUTH_USER_DEFAULT_ROLE=user and AUTH_USER_DEFAULT_ALLOWED_ROLES=me,user.", "auth_default_role", "auth_default_allowed_roles"),
+    _fix(
+        "Set AUTH_USER_DEFAULT_ROLE=user and AUTH_USER_DEFAULT_ALLOWED_ROLES=me,user.",
+        "auth_default_role",
+        "auth_default_allowed_roles",
+    ),
     settings=("AUTH_USER_DEFAULT_ROLE", "AUTH_USER_DEFAULT_ALLOWED_ROLES"),
 )
 def default_role_safe(facts: Any, policy: Any) -> Verdict:
@@ -105,7 +115,10 @@ def default_role_safe(facts: Any, policy: Any) -> Verdict:
     "hasura-auth accepts three characters unless it is told otherwise.",
     "AUTH_PASSWORD_MIN_LENGTH of the auth process (3 where it is not set)",
     "at least 12",
-    _fix("Pass AUTH_PASSWORD_MIN_LENGTH=12 to the auth service; nself's compose file does not, so an override must.", "auth_password_min_length: 12"),
+    _fix(
+        "Pass AUTH_PASSWORD_MIN_LENGTH=12 to the auth service; nself's compose file does not, so an override must.",
+        "auth_password_min_length: 12",
+    ),
     settings=("AUTH_PASSWORD_MIN_LENGTH",),
     refs=("s:password",),
 )
@@ -145,7 +158,11 @@ def breached_passwords_rejected(facts: Any, policy: Any) -> Verdict:
     "A password alone is one phishing mail away from somebody else.",
     "AUTH_MFA_ENABLED and AUTH_MFA_TOTP_ISSUER of the auth process",
     "enabled, with an issuer",
-    _fix("Pass AUTH_MFA_ENABLED=true and AUTH_MFA_TOTP_ISSUER=<your name> to the auth service.", "auth_mfa_enabled: true", "auth_mfa_issuer"),
+    _fix(
+        "Pass AUTH_MFA_ENABLED=true and AUTH_MFA_TOTP_ISSUER=<your name> to the auth service.",
+        "auth_mfa_enabled: true",
+        "auth_mfa_issuer",
+    ),
     settings=("AUTH_MFA_ENABLED",),
     refs=("s:mfa",),
 )
@@ -179,14 +196,19 @@ def _rate(unit: Record, kind: str, most: int, seconds: int) -> Tuple[bool, str]:
     "Without a limit passwords can be guessed as fast as the server answers.",
     "AUTH_RATE_LIMIT_ENABLE and AUTH_RATE_LIMIT_BRUTE_FORCE_BURST and _INTERVAL of the auth process",
     "on, at most 5 per 15 minutes or longer",
-    _fix("Pass AUTH_RATE_LIMIT_ENABLE=true, AUTH_RATE_LIMIT_BRUTE_FORCE_BURST=5 and AUTH_RATE_LIMIT_BRUTE_FORCE_INTERVAL=15m.", "auth_rate_limit"),
+    _fix(
+        "Pass AUTH_RATE_LIMIT_ENABLE=true, AUTH_RATE_LIMIT_BRUTE_FORCE_BURST=5 and AUTH_RATE_LIMIT_BRUTE_FORCE_INTERVAL=15m.",
+        "auth_rate_limit",
+    ),
     settings=("AUTH_RATE_LIMIT_ENABLED", "AUTH_RATE_LIMIT_ENABLE"),
     refs=("s:rate",),
 )
 def login_rate_limit(facts: Any, policy: Any) -> Verdict:
     most, seconds = policy["login_burst_max"], policy["login_interval_min_seconds"]
     return judge_units(
-        of_role(facts, "auth"), "at most %d per %d s" % (most, seconds), lambda unit: _rate(unit, "BRUTE_FORCE", most, seconds)
+        of_role(facts, "auth"),
+        "at most %d per %d s" % (most, seconds),
+        lambda unit: _rate(unit, "BRUTE_FORCE", most, seconds),
     )
 
 
@@ -198,7 +220,10 @@ def login_rate_limit(facts: Any, policy: Any) -> Verdict:
     "Unlimited sign-ups fill the database, send mail in your name and make fake accounts by the thousand.",
     "AUTH_DISABLE_SIGNUP, AUTH_RATE_LIMIT_ENABLE and AUTH_RATE_LIMIT_SIGNUPS_BURST and _INTERVAL of the auth process",
     "sign-up off, or at most 3 per hour or longer",
-    _fix("Pass AUTH_RATE_LIMIT_ENABLE=true, AUTH_RATE_LIMIT_SIGNUPS_BURST=3 and AUTH_RATE_LIMIT_SIGNUPS_INTERVAL=1h.", "auth_rate_limit"),
+    _fix(
+        "Pass AUTH_RATE_LIMIT_ENABLE=true, AUTH_RATE_LIMIT_SIGNUPS_BURST=3 and AUTH_RATE_LIMIT_SIGNUPS_INTERVAL=1h.",
+        "auth_rate_limit",
+    ),
     settings=("AUTH_RATE_LIMIT_ENABLED", "AUTH_RATE_LIMIT_ENABLE"),
     refs=("s:rate",),
 )
@@ -221,7 +246,10 @@ def signup_rate_limit(facts: Any, policy: Any) -> Verdict:
     "Otherwise anybody can act under an address that is not theirs.",
     "AUTH_EMAIL_SIGNIN_EMAIL_VERIFIED_REQUIRED of the auth process",
     "true",
-    _fix("Set AUTH_EMAIL_SIGNIN_EMAIL_VERIFIED_REQUIRED=true (AUTH_EMAIL_VERIFICATION_REQUIRED is read by nothing).", "auth_email_verified: true"),
+    _fix(
+        "Set AUTH_EMAIL_SIGNIN_EMAIL_VERIFIED_REQUIRED=true (AUTH_EMAIL_VERIFICATION_REQUIRED is read by nothing).",
+        "auth_email_verified: true",
+    ),
     settings=("AUTH_EMAIL_VERIFICATION_REQUIRED", "AUTH_EMAIL_SIGNIN_EMAIL_VERIFIED_REQUIRED"),
 )
 def email_verified(facts: Any, policy: Any) -> Verdict:
@@ -236,7 +264,10 @@ def email_verified(facts: Any, policy: Any) -> Verdict:
     "A list of existing accounts is the first half of every password attack; anonymous users skip the login altogether.",
     "AUTH_CONCEAL_ERRORS and AUTH_ANONYMOUS_USERS_ENABLED of the auth process",
     "errors concealed, anonymous users off",
-    _fix("Pass AUTH_CONCEAL_ERRORS=true to the auth service and leave AUTH_ANONYMOUS_USERS_ENABLED off.", "auth_conceal_errors: true"),
+    _fix(
+        "Pass AUTH_CONCEAL_ERRORS=true to the auth service and leave AUTH_ANONYMOUS_USERS_ENABLED off.",
+        "auth_conceal_errors: true",
+    ),
     settings=("AUTH_CONCEAL_ERRORS",),
 )
 def enumeration_concealed(facts: Any, policy: Any) -> Verdict:
@@ -274,7 +305,10 @@ def no_change_env(facts: Any, policy: Any) -> Verdict:
     "A login that may redirect anywhere hands its tokens to whoever writes the link.",
     "AUTH_ACCESS_CONTROL_ALLOWED_REDIRECT_URLS of the auth process",
     "set, https, no localhost, no wildcard for a host",
-    _fix("Set AUTH_ACCESS_CONTROL_ALLOWED_REDIRECT_URLS to your https origins (AUTH_ALLOWED_REDIRECT_URLS is read by nothing).", "auth_redirect_urls"),
+    _fix(
+        "Set AUTH_ACCESS_CONTROL_ALLOWED_REDIRECT_URLS to your https origins (AUTH_ALLOWED_REDIRECT_URLS is read by nothing).",
+        "auth_redirect_urls",
+    ),
     settings=("AUTH_ALLOWED_REDIRECT_URLS", "AUTH_ACCESS_CONTROL_ALLOWED_REDIRECT_URLS"),
 )
 def redirect_allow_list(facts: Any, policy: Any) -> Verdict:

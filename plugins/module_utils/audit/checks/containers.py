@@ -10,7 +10,12 @@ from typing import Any, Dict, Tuple
 from ansible_collections.nself.prod.plugins.module_utils.audit.facts import Record
 from ansible_collections.nself.prod.plugins.module_utils.audit.model import Fix, Severity, Verdict, check
 from ansible_collections.nself.prod.plugins.module_utils.audit.tables.container_capabilities import INIT, NEEDED
-from ansible_collections.nself.prod.plugins.module_utils.audit.tables.host_paths import SENSITIVE_FOLDERS, SENSITIVE_TREES, SOCKET_FOLDERS, SOCKETS
+from ansible_collections.nself.prod.plugins.module_utils.audit.tables.host_paths import (
+    SENSITIVE_FOLDERS,
+    SENSITIVE_TREES,
+    SOCKET_FOLDERS,
+    SOCKETS,
+)
 from ansible_collections.nself.prod.plugins.module_utils.audit.units import all_units, judge_units, name_of
 
 NOTHING = "the deployment has no services"
@@ -50,8 +55,10 @@ def non_root(facts: Any, policy: Any) -> Verdict:
     "A privileged container, or one in the host's namespaces, sees and steers the host as if there were no container.",
     "Privileged, namespaces and devices as the engine applied them; where it does not run, compose's settings",
     "none, apart from services that the policy names",
-    _fix("Remove `privileged:`, `pid: host`, `network_mode: host` and `devices:` from the service, or name it in policy privileged_services.",
-         "containers_privileged_exempt"),
+    _fix(
+        "Remove `privileged:`, `pid: host`, `network_mode: host` and `devices:` from the service, or name it in policy privileged_services.",
+        "containers_privileged_exempt",
+    ),
     refs=("D:5.5",),
 )
 def no_privileged(facts: Any, policy: Any) -> Verdict:
@@ -83,7 +90,9 @@ def capabilities(facts: Any, policy: Any) -> Verdict:
     def judge(unit: Record) -> Tuple[bool, str]:
         allowed = INIT if name_of(unit).endswith("-init") else NEEDED.get(unit.read("role"), set())
         extra = sorted(set(unit.read("capabilities")) - allowed)
-        return not extra, ", ".join(extra) + " too many" if extra else "within " + (", ".join(sorted(allowed)) or "none")
+        return not extra, ", ".join(extra) + " too many" if extra else "within " + (
+            ", ".join(sorted(allowed)) or "none"
+        )
 
     return judge_units(all_units(facts), "only what the service needs", judge, NOTHING)
 
@@ -96,7 +105,7 @@ def capabilities(facts: Any, policy: Any) -> Verdict:
     "Without it a setuid program in an image lifts an intruder to root of the container.",
     "NoNewPrivs of the main process in /proc; where it does not run, compose's security_opt",
     "set",
-    _fix("Set `security_opt: [\"no-new-privileges:true\"]` " + OVERRIDE, "containers_no_new_privileges: true"),
+    _fix('Set `security_opt: ["no-new-privileges:true"]` ' + OVERRIDE, "containers_no_new_privileges: true"),
     refs=("s:containers", "D:5.26"),
 )
 def no_new_privileges(facts: Any, policy: Any) -> Verdict:
@@ -185,4 +194,12 @@ def _danger(mount: Record) -> str:
     return "%s writable" % source if rw and ruling else ""
 
 
-CHECKS = (non_root, no_privileged, capabilities, no_new_privileges, readonly_rootfs, resource_limits, no_dangerous_mounts)
+CHECKS = (
+    non_root,
+    no_privileged,
+    capabilities,
+    no_new_privileges,
+    readonly_rootfs,
+    resource_limits,
+    no_dangerous_mounts,
+)

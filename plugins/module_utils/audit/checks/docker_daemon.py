@@ -6,7 +6,15 @@ from __future__ import annotations
 
 from typing import Any, List
 
-from ansible_collections.nself.prod.plugins.module_utils.audit.model import Fix, Missing, NotApplicable, Reason, Severity, Verdict, check
+from ansible_collections.nself.prod.plugins.module_utils.audit.model import (
+    Fix,
+    Missing,
+    NotApplicable,
+    Reason,
+    Severity,
+    Verdict,
+    check,
+)
 from ansible_collections.nself.prod.plugins.module_utils.audit.verdicts import each, summed
 
 RESTARTS = ("docker",)
@@ -25,8 +33,12 @@ def _running(facts: Any) -> None:
     "Whoever reaches the engine's API is root on the host, whatever their account says.",
     "arguments of the running dockerd, daemon.json, the socket's mode and owner, members of the group docker",
     "no TCP without client certificates, socket 0660 root:docker, group members only as the policy allows",
-    Fix("docker_daemon", "Remove tcp:// from dockerd's hosts (or set tlsverify), and take accounts out of the group with `gpasswd -d USER docker`.",
-        ("docker_daemon_group_users",), RESTARTS),
+    Fix(
+        "docker_daemon",
+        "Remove tcp:// from dockerd's hosts (or set tlsverify), and take accounts out of the group with `gpasswd -d USER docker`.",
+        ("docker_daemon_group_users",),
+        RESTARTS,
+    ),
     refs=("D:2.7",),
 )
 def api_guarded(facts: Any, policy: Any) -> Verdict:
@@ -42,13 +54,20 @@ def _api(facts: Any) -> Any:
     hosts = list(config.get("hosts") or []) + _host_arguments(arguments)
     tcp = [host for host in hosts if host.startswith("tcp:")]
     verified = config.get("tlsverify") is True or any(item in ("--tlsverify", "--tlsverify=true") for item in arguments)
-    return not tcp or verified, "%s %s client certificates" % (", ".join(tcp), "with" if verified else "without") if tcp else "no TCP"
+    return not tcp or verified, "%s %s client certificates" % (
+        ", ".join(tcp),
+        "with" if verified else "without",
+    ) if tcp else "no TCP"
 
 
 def _arguments(facts: Any) -> List[str]:
     arguments = facts.read("docker.arguments")
     if arguments is None:
-        raise Missing("docker.arguments", Reason.ERROR, "no process named dockerd is seen here: the engine is rootless or elsewhere")
+        raise Missing(
+            "docker.arguments",
+            Reason.ERROR,
+            "no process named dockerd is seen here: the engine is rootless or elsewhere",
+        )
     return list(arguments)
 
 
@@ -78,7 +97,10 @@ def _socket(facts: Any) -> Any:
 
 def _group(facts: Any, allowed: Any) -> Any:
     extra = [name for name in facts.read("docker.group.members") if name not in allowed]
-    return not extra, "%s %s root through it" % (", ".join(extra), "is" if len(extra) == 1 else "are") if extra else "no other members"
+    return not extra, "%s %s root through it" % (
+        ", ".join(extra),
+        "is" if len(extra) == 1 else "are",
+    ) if extra else "no other members"
 
 
 @check(
@@ -89,13 +111,21 @@ def _group(facts: Any, allowed: Any) -> Any:
     "Without live-restore an engine update stops the stack; without log limits containers fill the disk; an insecure registry may be anybody.",
     "docker info of the running engine, and the log options of dockerd's arguments and daemon.json",
     "live-restore on, json-file logs with a max-size, no insecure registry",
-    Fix("docker_daemon", 'Add {"live-restore": true, "log-opts": {"max-size": "10m", "max-file": "3"}} to /etc/docker/daemon.json and reload.',
-        ("docker_daemon_live_restore: true", "docker_daemon_log_opts"), RESTARTS),
+    Fix(
+        "docker_daemon",
+        'Add {"live-restore": true, "log-opts": {"max-size": "10m", "max-file": "3"}} to /etc/docker/daemon.json and reload.',
+        ("docker_daemon_live_restore: true", "docker_daemon_log_opts"),
+        RESTARTS,
+    ),
     refs=("D:2.13",),
 )
 def daemon_hardened(facts: Any, policy: Any) -> Verdict:
     _running(facts)
-    found = each(("live-restore",), str, lambda _name: (facts.read("docker.live_restore") is True, _on(facts.read("docker.live_restore"))))
+    found = each(
+        ("live-restore",),
+        str,
+        lambda _name: (facts.read("docker.live_restore") is True, _on(facts.read("docker.live_restore"))),
+    )
     found += each(("registries",), str, lambda _name: _registries(facts))
     found += each(("logs",), str, lambda _name: _logs(facts))
     return summed("live-restore, limited logs, no insecure registry", found)

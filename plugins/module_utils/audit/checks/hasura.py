@@ -30,8 +30,12 @@ ANONYMOUS_ROLES = ("anonymous", "public")
     "change data and permissions from a browser.",
     "HASURA_GRAPHQL_ENABLE_CONSOLE in the environment of the Hasura process",
     "not true",
-    Fix("hasura", "Set HASURA_GRAPHQL_ENABLE_CONSOLE=false in the env file that wins and recreate the hasura service.",
-        ("hasura_console_enabled: false",), ("hasura",)),
+    Fix(
+        "hasura",
+        "Set HASURA_GRAPHQL_ENABLE_CONSOLE=false in the env file that wins and recreate the hasura service.",
+        ("hasura_console_enabled: false",),
+        ("hasura",),
+    ),
     settings=("HASURA_GRAPHQL_ENABLE_CONSOLE",),
     refs=("s:hasura",),
 )
@@ -47,8 +51,12 @@ def console_off(facts: Any, policy: Any) -> Verdict:
     "In development mode errors carry the generated SQL and internal details to every caller.",
     "HASURA_GRAPHQL_DEV_MODE in the environment of the Hasura process",
     "not true",
-    Fix("hasura", "Set HASURA_DEV_MODE=false (the name that nself's compose file interpolates) and recreate the hasura service.",
-        ("hasura_dev_mode: false",), ("hasura",)),
+    Fix(
+        "hasura",
+        "Set HASURA_DEV_MODE=false (the name that nself's compose file interpolates) and recreate the hasura service.",
+        ("hasura_dev_mode: false",),
+        ("hasura",),
+    ),
     settings=("HASURA_GRAPHQL_DEV_MODE", "HASURA_DEV_MODE"),
     refs=("s:hasura",),
 )
@@ -64,8 +72,12 @@ def dev_mode_off(facts: Any, policy: Any) -> Verdict:
     "The admin secret bypasses every permission; it is sent over the network and can be guessed offline by nobody only if it is long and random.",
     "length and estimated entropy of HASURA_GRAPHQL_ADMIN_SECRET of the Hasura process, reduced on the host",
     "at least 32 characters and 128 bits, not a known default",
-    Fix("hasura", "Put the output of `openssl rand -hex 32` into HASURA_GRAPHQL_ADMIN_SECRET and recreate every service that holds it.",
-        (), ("hasura", "auth")),
+    Fix(
+        "hasura",
+        "Put the output of `openssl rand -hex 32` into HASURA_GRAPHQL_ADMIN_SECRET and recreate every service that holds it.",
+        (),
+        ("hasura", "auth"),
+    ),
     refs=("s:hasura",),
 )
 def admin_secret_strong(facts: Any, policy: Any) -> Verdict:
@@ -79,7 +91,9 @@ def admin_secret_strong(facts: Any, policy: Any) -> Verdict:
             return False, "no admin secret: every request is an administrator's"
         return strong_enough(secret_of(value), length, bits)
 
-    return judge_units(of_role(facts, "hasura"), "at least %d characters and %d bits, not a default" % (length, bits), judge)
+    return judge_units(
+        of_role(facts, "hasura"), "at least %d characters and %d bits, not a default" % (length, bits), judge
+    )
 
 
 def secret_of(value: Any) -> Any:
@@ -109,8 +123,12 @@ def strong_enough(secret: Any, length: int, bits: int) -> Tuple[bool, str]:
     "Whoever sends no token acts as the unauthorized role; what that role may do, the whole internet may do.",
     "HASURA_GRAPHQL_UNAUTHORIZED_ROLE of the Hasura process and, where it is set, the role's permissions in Hasura's metadata",
     "unset, or anonymous or public without mutations and without unfiltered select",
-    Fix("hasura", "Unset HASURA_GRAPHQL_UNAUTHORIZED_ROLE, or give that role filtered select permissions only.",
-        ("hasura_unauthorized_role",), ("hasura",)),
+    Fix(
+        "hasura",
+        "Unset HASURA_GRAPHQL_UNAUTHORIZED_ROLE, or give that role filtered select permissions only.",
+        ("hasura_unauthorized_role",),
+        ("hasura",),
+    ),
     settings=("HASURA_GRAPHQL_UNAUTHORIZED_ROLE",),
     refs=("s:hasura",),
 )
@@ -122,7 +140,11 @@ def unauthorized_role_minimal(facts: Any, policy: Any) -> Verdict:
         if role not in ANONYMOUS_ROLES:
             return False, "the role is %s" % role
         permissions = [item for item in facts.records("hasura.permissions") if item.read("role") == role]
-        writes = sorted("%s on %s" % (item.read("action"), item.read("table")) for item in permissions if item.read("action") != "select")
+        writes = sorted(
+            "%s on %s" % (item.read("action"), item.read("table"))
+            for item in permissions
+            if item.read("action") != "select"
+        )
         if writes:
             return False, "%s may %s" % (role, ", ".join(writes))
         allowed = policy["unauthorized_select_tables"]

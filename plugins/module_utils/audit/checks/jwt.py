@@ -7,7 +7,14 @@ from __future__ import annotations
 from typing import Any, Dict, Tuple
 
 from ansible_collections.nself.prod.plugins.module_utils.audit.facts import Record
-from ansible_collections.nself.prod.plugins.module_utils.audit.model import Fix, Missing, Reason, Severity, Verdict, check
+from ansible_collections.nself.prod.plugins.module_utils.audit.model import (
+    Fix,
+    Missing,
+    Reason,
+    Severity,
+    Verdict,
+    check,
+)
 from ansible_collections.nself.prod.plugins.module_utils.audit.units import judge_units, level_of, of_role
 from ansible_collections.nself.prod.plugins.module_utils.audit.verdicts import decide
 
@@ -66,8 +73,12 @@ def key_consistent(facts: Any, policy: Any) -> Verdict:
     "Anyone with one token can try keys offline; whoever finds it signs tokens for every user and role.",
     "properties of the key in HASURA_GRAPHQL_JWT_SECRET of the Hasura process",
     "HMAC of at least 64 characters, RSA of at least 2048 bits or EC of at least 256, not a known default",
-    Fix("auth", "Put the output of `openssl rand -hex 64` into the key of HASURA_GRAPHQL_JWT_SECRET, on hasura and auth alike.",
-        ("auth_jwt",), ("hasura", "auth")),
+    Fix(
+        "auth",
+        "Put the output of `openssl rand -hex 64` into the key of HASURA_GRAPHQL_JWT_SECRET, on hasura and auth alike.",
+        ("auth_jwt",),
+        ("hasura", "auth"),
+    ),
     refs=("s:jwt",),
 )
 def key_strong(facts: Any, policy: Any) -> Verdict:
@@ -80,7 +91,9 @@ def key_strong(facts: Any, policy: Any) -> Verdict:
         if not jwt["key"]:
             raise Missing(NAME, Reason.ERROR, "the key comes from jwk_url and was not fetched")
         if jwt["key"]["known"] or jwt["key"]["placeholder"]:
-            return False, "the key is a default that everybody knows" if jwt["key"]["known"] else "the key is a placeholder"
+            return False, "the key is a default that everybody knows" if jwt["key"][
+                "known"
+            ] else "the key is a placeholder"
         if jwt["key_type"] is None or jwt["key_bits"] is None:
             raise Missing(NAME, Reason.PARSE_ERROR, "the key's PEM could not be read")
         if jwt["key_type"] == "hmac":
@@ -88,9 +101,15 @@ def key_strong(facts: Any, policy: Any) -> Verdict:
             good = jwt["key"]["length"] >= length and jwt["key"]["bits"] >= 128
             return good, "HMAC key of %d characters, about %d bits" % (jwt["key"]["length"], jwt["key"]["bits"])
         return jwt["key_bits"] >= (rsa if jwt["key_type"] == "rsa" else EC_MIN_BITS), "%s key of %d bits" % (
-            jwt["key_type"].upper(), jwt["key_bits"])
+            jwt["key_type"].upper(),
+            jwt["key_bits"],
+        )
 
-    return judge_units(of_role(facts, "hasura"), "HMAC ≥ %d characters, RSA ≥ %d bits, EC ≥ %d bits" % (length, rsa, EC_MIN_BITS), judge)
+    return judge_units(
+        of_role(facts, "hasura"),
+        "HMAC ≥ %d characters, RSA ≥ %d bits, EC ≥ %d bits" % (length, rsa, EC_MIN_BITS),
+        judge,
+    )
 
 
 @check(

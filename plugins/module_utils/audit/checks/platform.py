@@ -26,7 +26,9 @@ from ansible_collections.nself.prod.plugins.module_utils.audit.verdicts import d
     why="After the end of support holes stay open for good, and the advisories for newer releases tell everybody of them.",
     reads="os-release and the Docker server's version, against a dated table",
     passes="today is not after the last day of security support (Debian: LTS counts; Ubuntu: Pro does not)",
-    fix=Fix("unattended_upgrades", "Upgrade the distribution to a supported release, Docker to a maintained major version."),
+    fix=Fix(
+        "unattended_upgrades", "Upgrade the distribution to a supported release, Docker to a maintained major version."
+    ),
     refs=("L:software-eol",),
 )
 def platform_supported(facts: Any, policy: Any) -> Any:
@@ -64,7 +66,9 @@ def _docker(facts: Any) -> Tuple[bool, str]:
     if major in DOCKER_ENGINE:
         return _until("Docker " + version, DOCKER_ENGINE[major], today)
     if major not in DOCKER_ENGINE_MAINTAINED or not _until("", REVIEW_BY, today)[0]:
-        raise Missing("docker.version", Reason.ERROR, "Docker %s is not in the table of releases, or that is too old" % version)
+        raise Missing(
+            "docker.version", Reason.ERROR, "Docker %s is not in the table of releases, or that is too old" % version
+        )
     return True, "Docker %s, maintained" % version
 
 

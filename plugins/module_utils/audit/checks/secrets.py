@@ -21,9 +21,15 @@ from ansible_collections.nself.prod.plugins.module_utils.audit.units import NO_D
 from ansible_collections.nself.prod.plugins.module_utils.audit.verdicts import each, resource, summed
 
 # Services that come up with a well-known password where theirs is not set.
-DEFAULT_WHEN_UNSET = {"grafana": "GF_SECURITY_ADMIN_PASSWORD", "minio": "MINIO_ROOT_PASSWORD", "meilisearch": "MEILI_MASTER_KEY"}
+DEFAULT_WHEN_UNSET = {
+    "grafana": "GF_SECURITY_ADMIN_PASSWORD",
+    "minio": "MINIO_ROOT_PASSWORD",
+    "meilisearch": "MEILI_MASTER_KEY",
+}
 # Names whose empty value means that the door stands open.
-NEVER_EMPTY = ("POSTGRES_PASSWORD", "REDIS_PASSWORD", "HASURA_GRAPHQL_ADMIN_SECRET") + tuple(DEFAULT_WHEN_UNSET.values())
+NEVER_EMPTY = ("POSTGRES_PASSWORD", "REDIS_PASSWORD", "HASURA_GRAPHQL_ADMIN_SECRET") + tuple(
+    DEFAULT_WHEN_UNSET.values()
+)
 
 
 def _project(facts: Any) -> None:
@@ -82,7 +88,10 @@ def _path(entry: Record) -> str:
     "Command lines are readable by every account and end in logs; images and git histories are copied and kept for ever.",
     "command lines of the containers and of all other processes, environments baked into images, git's index and ignore rules",
     "no secret on a command line or in an image; no env file in git, and all of them ignored",
-    Fix("permissions", "Remove tracked env files with `git rm --cached` and ignore them; pass secrets by environment or file, not as an argument."),
+    Fix(
+        "permissions",
+        "Remove tracked env files with `git rm --cached` and ignore them; pass secrets by environment or file, not as an argument.",
+    ),
     refs=("D:4.10",),
 )
 def secrets_not_leaked(facts: Any, policy: Any) -> Verdict:
@@ -103,7 +112,9 @@ def secrets_not_leaked(facts: Any, policy: Any) -> Verdict:
 
 def _other_processes(facts: Any) -> Tuple[bool, str]:
     found = facts.read("deployment.host_argv")
-    return not found, "; ".join("%s shows %s" % (item["process"], ", ".join(item["secrets"])) for item in found) or "none"
+    return not found, "; ".join(
+        "%s shows %s" % (item["process"], ", ".join(item["secrets"])) for item in found
+    ) or "none"
 
 
 def _git(facts: Any) -> Tuple[bool, str]:
@@ -137,14 +148,21 @@ def secrets_of(unit: Record) -> Iterator[Tuple[str, Dict[str, Any]]]:
     "Defaults and demo values are the first that scanners try.",
     "every secret in the environment of every process, compared on the host with a table of known values",
     "none known, none a placeholder, none missing where the service has a default; MinIO's at least 16 characters",
-    Fix("containers", "Replace the named secrets by random ones (`openssl rand -hex 32`) where they are set, and in the service that stores them."),
+    Fix(
+        "containers",
+        "Replace the named secrets by random ones (`openssl rand -hex 32`) where they are set, and in the service that stores them.",
+    ),
     refs=("s:secrets",),
 )
 def no_default_secrets(facts: Any, policy: Any) -> Verdict:
     least = policy["minio_password_min_length"]
 
     def judge(unit: Record) -> Tuple[bool, str]:
-        bad = ["%s is %s" % (name, problem) for name, secret in secrets_of(unit) for problem in _problems(name, secret, least)]
+        bad = [
+            "%s is %s" % (name, problem)
+            for name, secret in secrets_of(unit)
+            for problem in _problems(name, secret, least)
+        ]
         wanted = DEFAULT_WHEN_UNSET.get(unit.read("role"))
         if wanted and wanted not in unit.read("env"):
             if any(name.startswith(wanted) and name.endswith("_FILE") for name in unit.read("env")):
@@ -175,7 +193,10 @@ def _problems(name: str, secret: Dict[str, Any], least: int) -> Iterator[str]:
     "One leak of a reused secret opens everything that shares it.",
     "keyed fingerprints of every secret in every environment, compared on the host and, in a fleet audit, across the hosts",
     "no secret serves two purposes (the names of one JWT key, and of one database password, are one purpose)",
-    Fix("containers", "Give each of the named settings a random value of its own and recreate the services that hold them."),
+    Fix(
+        "containers",
+        "Give each of the named settings a random value of its own and recreate the services that hold them.",
+    ),
     refs=("s:secrets",),
 )
 def secrets_distinct(facts: Any, policy: Any) -> Verdict:

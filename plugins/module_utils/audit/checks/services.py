@@ -39,7 +39,9 @@ def services_minimal(facts: Any, policy: Any) -> Any:
     found = _part("units", lambda: _units(facts))
     kinds = {OF_UNIT.get(item.name) for item in found if "active" in item.actual}
     # A unit that is named is not named once more for the ports that it opened.
-    found += [item for item in _part("ports", lambda: _listening(facts)) if OF_PROCESS.get(item.name, item) not in kinds]
+    found += [
+        item for item in _part("ports", lambda: _listening(facts)) if OF_PROCESS.get(item.name, item) not in kinds
+    ]
     return summed(EXPECTED, found) if found else decide(True, EXPECTED, "none is")
 
 

@@ -120,7 +120,9 @@ def pubkey(facts: Facts, policy: Policy) -> Verdict:
         return value == "yes", "PubkeyAuthentication %s" % value
 
     logins = _logins(facts, judge)
-    return summed("PubkeyAuthentication yes, and a user who may log in has a key", logins + [_somebody_has_a_key(facts)])
+    return summed(
+        "PubkeyAuthentication yes, and a user who may log in has a key", logins + [_somebody_has_a_key(facts)]
+    )
 
 
 def _somebody_has_a_key(facts: Facts) -> Resource:
@@ -164,7 +166,9 @@ def no_root(facts: Facts, policy: Policy) -> Verdict:
         value = session.read("values.permitrootlogin")
         return value == "no", "PermitRootLogin %s" % value
 
-    return summed("PermitRootLogin no", _logins(facts, judge, lambda logins: [login for login in logins if login.read("root")]))
+    return summed(
+        "PermitRootLogin no", _logins(facts, judge, lambda logins: [login for login in logins if login.read("root")])
+    )
 
 
 @check(
@@ -211,7 +215,9 @@ def allow_users(facts: Facts, policy: Policy) -> Verdict:
     def judge(session: Record) -> Tuple[bool, str]:
         users, groups = session.read("values.allowusers"), session.read("values.allowgroups")
         limited = any(names and not any(_is_everybody(name) for name in names) for names in (users, groups))
-        shown = [text % " ".join(names) for text, names in (("AllowUsers %s", users), ("AllowGroups %s", groups)) if names]
+        shown = [
+            text % " ".join(names) for text, names in (("AllowUsers %s", users), ("AllowGroups %s", groups)) if names
+        ]
         return limited, ", ".join(shown) or "neither AllowUsers nor AllowGroups"
 
     return summed("AllowUsers or AllowGroups set, without *", _logins(facts, judge))
@@ -292,7 +298,10 @@ def forwarding_idle(facts: Facts, policy: Policy) -> Verdict:
         wanted = FORWARDING + (FORWARDING_DISABLED_AT_ONCE if session.read("values.disableforwarding") != "yes" else ())
         found = [(title, session.read("values." + name)) for name, title in wanted]
         wrong = ["%s %s" % item for item in found if item[1] != "no"]
-        for name, title in (("clientaliveinterval", "ClientAliveInterval"), ("clientalivecountmax", "ClientAliveCountMax")):
+        for name, title in (
+            ("clientaliveinterval", "ClientAliveInterval"),
+            ("clientalivecountmax", "ClientAliveCountMax"),
+        ):
             if _number(session, name) < 1:
                 wrong.append("%s 0" % title)
         return not wrong, ", ".join(wrong) or "no forwarding, dead sessions are dropped"
@@ -328,7 +337,11 @@ def port(facts: Facts, policy: Policy) -> Verdict:
     if facts.read("fail2ban.state") != "running":
         return decide(False, expected, shown + ", and fail2ban does not run")
     jails = sorted(name for name in facts.read("fail2ban.jails") if name.startswith("ssh"))
-    return decide(bool(jails), expected, "%s behind the jail %s" % (shown, jails[0]) if jails else shown + ", and no jail guards it")
+    return decide(
+        bool(jails),
+        expected,
+        "%s behind the jail %s" % (shown, jails[0]) if jails else shown + ", and no jail guards it",
+    )
 
 
 @check(
@@ -361,12 +374,16 @@ def running_config(facts: Facts, policy: Policy) -> Verdict:
         # A socket without a daemon: the next connection starts an sshd that reads the files anew.
         if since is not None and file.read("mtime") > since:
             wrong.append("changed since sshd read it")
-        return not wrong, ", ".join(wrong) or ("read by sshd since its last change" if since else "read anew by the next sshd")
+        return not wrong, ", ".join(wrong) or (
+            "read by sshd since its last change" if since else "read anew by the next sshd"
+        )
 
     files = facts.records("ssh.config")
     if not files:
         raise Missing("ssh.config", Reason.ERROR, "no configuration file was found")
-    return summed("read by sshd since its last change; root's, mode 0600", each(files, lambda file: file.read("path"), judge))
+    return summed(
+        "read by sshd since its last change; root's, mode 0600", each(files, lambda file: file.read("path"), judge)
+    )
 
 
 def _file_problems(file: Record) -> List[str]:

@@ -64,7 +64,9 @@ def crypto(facts: Facts, policy: Policy) -> Verdict:
     def strict(_item: str) -> Tuple[bool, str]:
         offered = table.STRICT_KEX in offer.read("kex")
         prey = [name for name in offer.read("ciphers") + offer.read("macs") if table.TERRAPIN.search(name)]
-        return offered or not prey, "offered" if offered else "not offered" + (", with %s" % ", ".join(prey) if prey else "")
+        return offered or not prey, "offered" if offered else "not offered" + (
+            ", with %s" % ", ".join(prey) if prey else ""
+        )
 
     lists = each(OFFERS, lambda item: item[1], judge)
     return summed("no weak algorithm, strict key exchange", lists + each(("strict key exchange",), str, strict))
@@ -103,7 +105,9 @@ def keys(facts: Facts, policy: Policy) -> Verdict:
     for user in facts.records("ssh.users"):
         resources += _user_keys(user, least)
     resources += complete(facts, "ssh.users_complete", "all users")
-    for command in sorted({session.read("values.authorizedkeyscommand") for session in facts.records("ssh.sessions")} - {"none"}):
+    for command in sorted(
+        {session.read("values.authorizedkeyscommand") for session in facts.records("ssh.sessions")} - {"none"}
+    ):
         text = "keys come from %s, which an audit does not run" % command
         resources.append(Resource("AuthorizedKeysCommand", Status.UNKNOWN, text, reason=Reason.ERROR))
     return summed("Ed25519, or RSA of at least %d bits; files safe from others" % least, resources)

@@ -7,7 +7,14 @@ from __future__ import annotations
 from typing import Any, List, Tuple
 
 from ansible_collections.nself.prod.plugins.module_utils.audit.facts import Record
-from ansible_collections.nself.prod.plugins.module_utils.audit.model import Fix, Level, NotApplicable, Severity, Verdict, check
+from ansible_collections.nself.prod.plugins.module_utils.audit.model import (
+    Fix,
+    Level,
+    NotApplicable,
+    Severity,
+    Verdict,
+    check,
+)
 from ansible_collections.nself.prod.plugins.module_utils.audit.units import all_units, level_of, name_of, plain, truthy
 from ansible_collections.nself.prod.plugins.module_utils.audit.verdicts import decide, each, summed
 
@@ -27,7 +34,11 @@ def _level(units: List[Record]) -> str:
     "The panel holds Docker's socket and the whole project folder: whoever gets into it owns the host.",
     "the project's containers, else the services that compose would start",
     "no nself-admin service",
-    Fix("containers", "Set NSELF_ADMIN_ENABLED=false, run `nself build`, and remove the container.", ("containers_admin_panel: absent",)),
+    Fix(
+        "containers",
+        "Set NSELF_ADMIN_ENABLED=false, run `nself build`, and remove the container.",
+        ("containers_admin_panel: absent",),
+    ),
     refs=("s:sample",),
 )
 def admin_ui_off(facts: Any, policy: Any) -> Verdict:
@@ -45,8 +56,12 @@ def admin_ui_off(facts: Any, policy: Any) -> Verdict:
     "Mail catchers show every password-reset mail to whoever opens them; database browsers and queue boards trust everybody.",
     "the project's containers or services, and AUTH_SMTP_HOST of the auth process",
     "no mailpit, mailhog, adminer, pgadmin or bull-board, and mail goes to a real server",
-    Fix("containers", "Disable the service in the env file (MAILPIT_ENABLED=false …), set AUTH_SMTP_HOST to a real mail server, run `nself build`.",
-        (), ("auth",)),
+    Fix(
+        "containers",
+        "Disable the service in the env file (MAILPIT_ENABLED=false …), set AUTH_SMTP_HOST to a real mail server, run `nself build`.",
+        (),
+        ("auth",),
+    ),
     settings=("AUTH_SMTP_HOST",),
 )
 def no_dev_services(facts: Any, policy: Any) -> Verdict:
@@ -59,7 +74,9 @@ def no_dev_services(facts: Any, policy: Any) -> Verdict:
         host = (plain(unit, "AUTH_SMTP_HOST") or "").lower() if role == "auth" else ""
         return host not in MAIL_CATCHERS, "mail goes to %s" % host if host else "no development service"
 
-    return summed("none, and a real mail server", each(units, name_of, judge, level_of), "the deployment has no services")
+    return summed(
+        "none, and a real mail server", each(units, name_of, judge, level_of), "the deployment has no services"
+    )
 
 
 @check(
@@ -70,7 +87,10 @@ def no_dev_services(facts: Any, policy: Any) -> Verdict:
     "Development modes print internals, reload code and create demo accounts.",
     "ENV, NODE_ENV and their like, DEMO_*, SEED_DATA, DEBUG and log levels of every process",
     "production, no demo or seed data, no debug log",
-    Fix("containers", "Set ENV=prod, DEBUG=false, SEED_DATA=false and LOG_LEVEL=warn in the env file that wins and run `nself build`."),
+    Fix(
+        "containers",
+        "Set ENV=prod, DEBUG=false, SEED_DATA=false and LOG_LEVEL=warn in the env file that wins and run `nself build`.",
+    ),
     settings=("ENV",),
     refs=("s:harden",),
 )
@@ -81,7 +101,10 @@ def production_mode(facts: Any, policy: Any) -> Verdict:
 
 # (names, whether a value is wrong for production)
 MODES = (
-    (("ENV", "NODE_ENV", "APP_ENV", "ENVIRONMENT", "MEILI_ENV"), lambda value: value.lower() not in ("prod", "production")),
+    (
+        ("ENV", "NODE_ENV", "APP_ENV", "ENVIRONMENT", "MEILI_ENV"),
+        lambda value: value.lower() not in ("prod", "production"),
+    ),
     (("DEMO_USERS", "DEMO_CONTENT", "DEMO_MODE", "SEED_DATA", "DEBUG", "ENABLE_HOT_RELOAD"), truthy),
     (("LOG_LEVEL", "HASURA_GRAPHQL_LOG_LEVEL", "AUTH_LOG_LEVEL"), lambda value: value.lower() in ("debug", "trace")),
 )

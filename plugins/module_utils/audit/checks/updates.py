@@ -103,7 +103,9 @@ def _archives(facts: Any, most: int) -> Tuple[bool, str]:
     why="An update closes its hole only once it is installed and, for a kernel or libc, once the host has restarted.",
     reads="dpkg's status against the security archives' indexes, /run/reboot-required, the running kernel and those in /boot",
     passes="no newer version stands in a security archive, no restart is asked for, and the newest kernel runs",
-    fix=Fix("unattended_upgrades", "Run `apt-get update && apt-get upgrade`, then restart the host where it asks for it."),
+    fix=Fix(
+        "unattended_upgrades", "Run `apt-get update && apt-get upgrade`, then restart the host where it asks for it."
+    ),
     refs=("L:PKGS-7392",),
 )
 def patched(facts: Any, policy: Any) -> Any:

@@ -33,7 +33,10 @@ def _table(host: Any, path: str, fields: int) -> List[List[str]]:
     if not rows or any(len(row) < fields and row[0][:1] not in "+-" for row in rows):
         raise Missing(path, Reason.PARSE_ERROR, "%s has a line that is no account" % path)
     # A line of NIS (`+`) may be short; what it leaves out is empty.
-    return [row + [""] * (fields - len(row)) if row[0][:1] not in "+-" else row + ["x"] * (fields - len(row)) for row in rows]
+    return [
+        row + [""] * (fields - len(row)) if row[0][:1] not in "+-" else row + ["x"] * (fields - len(row))
+        for row in rows
+    ]
 
 
 def _empty(host: Any, users: List[List[str]]) -> List[str]:

@@ -71,7 +71,9 @@ def _unit(host: Any, item: Dict[str, Any], pids: List[str]) -> Dict[str, Any]:
         "host_namespaces": [key for key, option in _NAMESPACES if applied.get(option) == "host"],
         "devices": [str(device.get("PathOnHost")) for device in applied.get("Devices") or []],
         "capabilities": ["ALL"] if privileged else _capabilities(status, applied),
-        "no_new_privileges": _flag(status, "NoNewPrivs", any("no-new-privileges" in entry and "false" not in entry for entry in security)),
+        "no_new_privileges": _flag(
+            status, "NoNewPrivs", any("no-new-privileges" in entry and "false" not in entry for entry in security)
+        ),
         "readonly_rootfs": _readonly(host, pid, applied),
         "limits": _limits(host, pid, applied),
         "mounts": [
@@ -85,12 +87,20 @@ def _unit(host: Any, item: Dict[str, Any], pids: List[str]) -> Dict[str, Any]:
         ],
         "ports": ports_of(item),
         "mac": _mac(host, pid, item, status),
-        "argv": [str(item.get("Path") or "")] + [str(part) for part in item.get("Args") or []] + (config.get("Healthcheck") or {}).get("Test", []),
+        "argv": [str(item.get("Path") or "")]
+        + [str(part) for part in item.get("Args") or []]
+        + (config.get("Healthcheck") or {}).get("Test", []),
         "pids": pids,
     }
 
 
-_NAMESPACES = (("network", "NetworkMode"), ("pid", "PidMode"), ("ipc", "IpcMode"), ("uts", "UTSMode"), ("user", "UsernsMode"))
+_NAMESPACES = (
+    ("network", "NetworkMode"),
+    ("pid", "PidMode"),
+    ("ipc", "IpcMode"),
+    ("uts", "UTSMode"),
+    ("user", "UsernsMode"),
+)
 
 
 def _status(host: Any, pid: str) -> Dict[str, str]:
@@ -105,8 +115,7 @@ def _environment(host: Any, pid: str, configured: Dict[str, str]) -> Dict[str, s
     was started with is not believed.
     """
     try:
-        pairs = (part.split("=", 1) for part in host.read("/proc/%s/environ" % pid).split("\0") if "=" in part)
-        live = {key: value for key, value in pairs}
+        live = dict(part.split("=", 1) for part in host.read("/proc/%s/environ" % pid).split("\0") if "=" in part)
     except HostError:
         return configured
     return live if configured and all(name in live for name in configured) else configured
@@ -189,7 +198,9 @@ def _group_cpu(host: Any, groups: Dict[str, str]) -> Optional[float]:
         quota = int(_group_file(host, groups, "cpu", (None, "cpu.cfs_quota_us")) or -1)
         period = int(_group_file(host, groups, "cpu", (None, "cpu.cfs_period_us")) or 100000)
         return quota / float(period) if quota > 0 else None
-    quota_text, _space, period_text = (_group_file(host, groups, "cpu", ("cpu.max", None)) or "max 100000").partition(" ")
+    quota_text, _space, period_text = (_group_file(host, groups, "cpu", ("cpu.max", None)) or "max 100000").partition(
+        " "
+    )
     return None if quota_text == "max" else int(quota_text) / float(period_text or 100000)
 
 
@@ -204,7 +215,9 @@ def _mac(host: Any, pid: str, item: Dict[str, Any], status: Any) -> Dict[str, An
             return str(item.get("AppArmorProfile") or "")
 
     seccomp = {"0": "unconfined", "1": "strict", "2": "filter"}
-    told = "unconfined" if any(entry in ("seccomp=unconfined", "seccomp:unconfined") for entry in security) else "filter"
+    told = (
+        "unconfined" if any(entry in ("seccomp=unconfined", "seccomp:unconfined") for entry in security) else "filter"
+    )
     return {
         "apparmor": label(),
         "selinux": str(item.get("ProcessLabel") or ""),

@@ -18,7 +18,13 @@ from ansible_collections.nself.prod.plugins.module_utils.audit.reduce import Red
 from ansible_collections.nself.prod.plugins.module_utils.audit.tables.plain_settings import PLAIN
 from ansible_collections.nself.prod.plugins.module_utils.audit.tables.secret_names import is_secret_name
 from ansible_collections.nself.prod.plugins.module_utils.deployment import env_chain
-from ansible_collections.nself.prod.plugins.module_utils.deployment.discovery import FOUND, LABEL, NONE, Discovery, discover
+from ansible_collections.nself.prod.plugins.module_utils.deployment.discovery import (
+    FOUND,
+    LABEL,
+    NONE,
+    Discovery,
+    discover,
+)
 from ansible_collections.nself.prod.plugins.module_utils.deployment.render import render
 from ansible_collections.nself.prod.plugins.module_utils.host import HostError, NotFound
 from ansible_collections.nself.prod.plugins.module_utils.parse import dotenv
@@ -61,7 +67,9 @@ def _of_project(host: Any, need: Any, found: Discovery) -> Dict[str, Any]:
     if not isinstance(chain, Unread):
         environment, settings, out["env_files"] = chain
         out["environment"] = environment
-        out["project"] = found.project or (settings["PROJECT_NAME"].value if "PROJECT_NAME" in settings else posixpath.basename(directory))
+        out["project"] = found.project or (
+            settings["PROJECT_NAME"].value if "PROJECT_NAME" in settings else posixpath.basename(directory)
+        )
         out["settings"] = {
             name: {"value": reducer.value(name, item.value), "file": item.file, "others": list(item.others)}
             for name, item in sorted(settings.items())
@@ -150,7 +158,9 @@ def _public(
     host: Any, unit: Mapping[str, Any], reducer: Reducer, secrets: Mapping[str, str], images: Any
 ) -> Dict[str, Any]:
     """Return a unit that may leave the collectors: its environment reduced, its command lines searched and dropped."""
-    out = {key: value for key, value in unit.items() if key not in ("environment", "argv", "pids", "labels", "image_id")}
+    out = {
+        key: value for key, value in unit.items() if key not in ("environment", "argv", "pids", "labels", "image_id")
+    }
     out["env"] = reducer.environment(unit["environment"])
     texts = list(unit["argv"]) + [_cmdline(host, pid) for pid in unit.get("pids", [])]
     out["argv_secrets"] = names_in(texts, secrets)

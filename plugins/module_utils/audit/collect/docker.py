@@ -80,7 +80,7 @@ def collect(host: Any, need: Any) -> Dict[str, Any]:
         "live_restore": info.get("LiveRestoreEnabled"),
         "insecure_registries": _insecure_registries(info),
         "log_driver": info.get("LoggingDriver"),
-        "backend": str((info.get("FirewallBackend") or {}).get("Driver") or "iptables").split("+")[0],
+        "backend": str((info.get("FirewallBackend") or {}).get("Driver") or "iptables").partition("+")[0],
         "published": attempt(lambda: published(need("docker_containers"))),
         "arguments": arguments,
         "config": config,
@@ -96,7 +96,10 @@ def published(containers: List[Dict[str, Any]]) -> List[Dict[str, Any]]:
     for item in containers:
         if (item.get("State") or {}).get("Running"):
             labels = (item.get("Config") or {}).get("Labels") or {}
-            names = {"container": str(item.get("Name", "")).lstrip("/"), "service": labels.get("com.docker.compose.service", "")}
+            names = {
+                "container": str(item.get("Name", "")).lstrip("/"),
+                "service": labels.get("com.docker.compose.service", ""),
+            }
             out += [dict(names, **port) for port in ports_of(item)]
     return out
 
@@ -157,7 +160,18 @@ def _daemon_config(host: Any) -> Dict[str, Any]:
         return {}
     if not isinstance(config, dict):
         raise Missing("docker.config", Reason.PARSE_ERROR, DAEMON_CONFIG + " is not a JSON object")
-    keys = ("hosts", "tlsverify", "tls", "iptables", "ip6tables", "log-driver", "log-opts", "live-restore", "userland-proxy", "icc")
+    keys = (
+        "hosts",
+        "tlsverify",
+        "tls",
+        "iptables",
+        "ip6tables",
+        "log-driver",
+        "log-opts",
+        "live-restore",
+        "userland-proxy",
+        "icc",
+    )
     return {key: config[key] for key in keys if key in config}
 
 

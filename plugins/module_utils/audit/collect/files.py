@@ -58,7 +58,9 @@ def _env_files(host: Any, directory: str) -> List[str]:
             names = host.listdir(folder)
         except NotFound:
             continue
-        out += [posixpath.join(folder, name) for name in names if name.startswith(".env") and not TEMPLATES.search(name)]
+        out += [
+            posixpath.join(folder, name) for name in names if name.startswith(".env") and not TEMPLATES.search(name)
+        ]
     return [path for path in out if host.stat(path, follow=False).kind in ("file", "link")]
 
 
@@ -82,7 +84,9 @@ def _compose_info(host: Any, path: str) -> Dict[str, Any]:
 def inline_secrets(text: str) -> List[str]:
     """Return the names of secrets whose value stands in a compose file itself, not as a ${VARIABLE}."""
     found = (ASSIGNMENT.match(line) for line in text.splitlines())
-    return sorted({match.group(1) for match in found if match and is_secret_name(match.group(1)) and "$" not in match.group(2)})
+    return sorted(
+        {match.group(1) for match in found if match and is_secret_name(match.group(1)) and "$" not in match.group(2)}
+    )
 
 
 def _folders(host: Any, directory: str) -> List[Dict[str, Any]]:

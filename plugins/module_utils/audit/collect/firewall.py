@@ -215,7 +215,7 @@ def _published(facts: Facts, raw: Dict[str, Any]) -> List[Dict[str, Any]]:
         item = {key: record.read(key) for key in ("container", "ip", "port", "proto")}
         item["ip"] = item["ip"] or "0.0.0.0"
         if not proc_net.is_loopback(item["ip"]):
-            inner = int(str(record.read("target")).split("/")[0])
+            inner = int(str(record.read("target")).partition("/")[0])
             packet = Packet("v6" if ":" in item["ip"] else "v4", item["proto"], "", item["port"])
             item["reachable"] = attempt(partial(_parsed, "packet filter", _reachable, raw, packet, inner))
             out.append(item)
@@ -279,8 +279,7 @@ def _configuration(host: Any, path: str, depth: int) -> Iterator[str]:
         except NotFound:
             continue
         for found in names:
-            for inner in _configuration(host, folder + "/" + found, depth + 1):
-                yield inner
+            yield from _configuration(host, folder + "/" + found, depth + 1)
 
 
 def _persistent(host: Any, interfaces: List[str]) -> bool:

@@ -48,7 +48,9 @@ def addresses(item: Mapping[str, Any]) -> List[Tuple[str, int]]:
     for binding in (network.get("Ports") or {}).get(PORT + "/tcp") or []:
         ip = binding.get("HostIp") or "0.0.0.0"
         out.append(({"0.0.0.0": "127.0.0.1", "::": "::1"}.get(ip, ip), int(binding.get("HostPort") or 0)))
-    out += [(entry["IPAddress"], int(PORT)) for entry in (network.get("Networks") or {}).values() if entry.get("IPAddress")]
+    out += [
+        (entry["IPAddress"], int(PORT)) for entry in (network.get("Networks") or {}).values() if entry.get("IPAddress")
+    ]
     return out
 
 
@@ -74,7 +76,11 @@ def _export(host: Any, places: List[Tuple[str, int]], secret: str) -> Any:
 def _post(host: Any, address: str, port: int, path: str, body: str, headers: Mapping[str, str]) -> Tuple[int, str]:
     """Return (status, body) of a POST. HTTP/1.0, so that the answer is not chunked and ends with the connection."""
     lines = ["POST %s HTTP/1.0" % path, "Host: %s:%d" % (address, port), "Content-Type: application/json"]
-    lines += ["%s: %s" % pair for pair in headers.items()] + ["Content-Length: %d" % len(body.encode("utf-8")), "", body]
+    lines += ["%s: %s" % pair for pair in headers.items()] + [
+        "Content-Length: %d" % len(body.encode("utf-8")),
+        "",
+        body,
+    ]
     with host.connect(address, port, timeout=4) as stream:
         stream.send("\r\n".join(lines).encode("utf-8"))
         head, _blank, answer = stream.receive_all().partition(b"\r\n\r\n")
@@ -91,7 +97,11 @@ def permissions_of(export: Any) -> Iterator[Dict[str, Any]]:
         raise Missing(FACT, Reason.PARSE_ERROR, "Hasura's metadata has no sources")
     for source in metadata["sources"]:
         for table in source.get("tables") or []:
-            name = table["table"] if isinstance(table["table"], str) else "%s.%s" % (table["table"].get("schema"), table["table"].get("name"))
+            name = (
+                table["table"]
+                if isinstance(table["table"], str)
+                else "%s.%s" % (table["table"].get("schema"), table["table"].get("name"))
+            )
             for action in ACTIONS:
                 for entry in table.get(action + "_permissions") or []:
                     rule = entry.get("permission") or {}

@@ -64,7 +64,7 @@ def _container(host: Any, systemd: bool) -> Optional[str]:
         # Written by LXC and systemd-nspawn; only root may read it.
         for entry in host.read("/proc/1/environ").split("\0"):
             if entry.startswith("container=") and len(entry) > len("container="):
-                return str(entry[len("container="):])
+                return str(entry[len("container=") :])
     except HostError as error:
         if not systemd:  # systemd would have written /run/systemd/container
             raise Missing("platform.container", error.reason, "whether this is a container: %s" % error) from error

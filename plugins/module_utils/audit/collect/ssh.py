@@ -132,7 +132,9 @@ def _all_sessions(config: Any, answers: Any, all_users: Any) -> bool:
         _given(all_users)
     left = _given(answers).left
     if left:
-        raise Missing("ssh.sessions", Reason.ERROR, "the Match blocks need %d more questions to sshd than the audit asks" % left)
+        raise Missing(
+            "ssh.sessions", Reason.ERROR, "the Match blocks need %d more questions to sshd than the audit asks" % left
+        )
     return True
 
 
@@ -150,11 +152,15 @@ def _all_users(users: Any, unlisted: Any) -> bool:
     if _given(unlisted):
         raise Missing("ssh.users", Reason.ERROR, "accounts that come from %s cannot be listed" % ", ".join(unlisted))
     if len(_given(users)) > MOST_USERS:
-        raise Missing("ssh.users", Reason.ERROR, "only the first %d of %d users were looked at" % (MOST_USERS, len(users)))
+        raise Missing(
+            "ssh.users", Reason.ERROR, "only the first %d of %d users were looked at" % (MOST_USERS, len(users))
+        )
     return True
 
 
-def _users(host: Any, users: Sequence[ssh_users.User], by_user: Dict[str, List[Dict[str, Any]]]) -> List[Dict[str, Any]]:
+def _users(
+    host: Any, users: Sequence[ssh_users.User], by_user: Dict[str, List[Dict[str, Any]]]
+) -> List[Dict[str, Any]]:
     """Return {name, uid, allowed, files} of each user, and of the certificate authorities last."""
     records: List[Dict[str, Any]] = []
     authorities: Set[str] = set()

@@ -35,7 +35,7 @@ def read_units(host: Any) -> Units:
     for block in done.out.split("\n\n"):
         unit: Dict[str, List[str]] = {}
         for line in block.splitlines():
-            name, _, value = line.partition("=")
+            name, _equals, value = line.partition("=")
             unit.setdefault(name, []).append(value)
         if "Id" in unit:
             units[unit["Id"][0]] = unit
@@ -82,7 +82,10 @@ def _is_sshd(host: Any, pid: str) -> bool:
         status = host.read("/proc/%s/status" % pid)
     except HostError:
         return False
-    return re.search(r"^Name:\s*sshd$", status, re.M) is not None and re.search(r"^Uid:\s*0\s+0\s", status, re.M) is not None
+    return (
+        re.search(r"^Name:\s*sshd$", status, re.M) is not None
+        and re.search(r"^Uid:\s*0\s+0\s", status, re.M) is not None
+    )
 
 
 def read_listens(host: Any, pid: int) -> Listens:

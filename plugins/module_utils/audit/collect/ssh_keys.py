@@ -56,7 +56,9 @@ def key_paths(user: User, patterns: Sequence[str]) -> List[str]:
     """Return the files that AuthorizedKeysFile means for a user."""
     tokens = {"%h": user.home, "%u": user.name, "%U": str(user.uid), "%%": "%"}
     wanted = [pattern for pattern in dict.fromkeys(patterns) if pattern.lower() != "none"]
-    return [os.path.join(user.home, re.sub(r"%[huU%]", lambda found: tokens[found.group(0)], pattern)) for pattern in wanted]
+    return [
+        os.path.join(user.home, re.sub(r"%[huU%]", lambda found: tokens[found.group(0)], pattern)) for pattern in wanted
+    ]
 
 
 def has_key_file(host: Any, user: User, patterns: Sequence[str]) -> bool:

@@ -59,7 +59,11 @@ def candidates(users: List[User], has_keys: Callable[[User], bool], named: Calla
 
     The last are there because internal-sftp and forwarding need no shell.
     """
-    return [user for user in users if user.is_login or named(user) or (user.uid < 1000 and user.has_shell and has_keys(user))]
+    return [
+        user
+        for user in users
+        if user.is_login or named(user) or (user.uid < 1000 and user.has_shell and has_keys(user))
+    ]
 
 
 def directories(host: Any) -> List[str]:

@@ -99,7 +99,9 @@ def _archives(host: Any, config: Mapping[str, List[str]]) -> List[Dict[str, Any]
                 "name": "%s %s" % (fields["label"] or fields["origin"], fields["suite"]),
                 "allowed": attempt(partial(_allowed, patterns, match)),
                 "age_days": min(ages),
-                "indexes": [item for item in names if item.startswith(prefix) and "_Packages" in item and "binary-" in item],
+                "indexes": [
+                    item for item in names if item.startswith(prefix) and "_Packages" in item and "binary-" in item
+                ],
             }
         )
     return out
@@ -108,7 +110,9 @@ def _archives(host: Any, config: Mapping[str, List[str]]) -> List[Dict[str, Any]
 def _patterns(config: Mapping[str, List[str]], release: Mapping[str, str]) -> List[str]:
     # lsb_release, which unattended-upgrades asks, says Debian and Ubuntu where os-release says debian and ubuntu.
     try:
-        return apt_config.origin_patterns(config, release.get("ID", "").capitalize(), release.get("VERSION_CODENAME", ""))
+        return apt_config.origin_patterns(
+            config, release.get("ID", "").capitalize(), release.get("VERSION_CODENAME", "")
+        )
     except ValueError as error:
         raise Missing("updates.archives", Reason.PARSE_ERROR, str(error)) from None
 
@@ -151,7 +155,7 @@ def _kernels(host: Any) -> List[str]:
         names = host.listdir("/boot")
     except NotFound:
         return []
-    return [name[len("vmlinuz-"):] for name in names if name.startswith("vmlinuz-")]
+    return [name[len("vmlinuz-") :] for name in names if name.startswith("vmlinuz-")]
 
 
 COLLECTORS = (Collector("updates", collect, deadline=10.0),)

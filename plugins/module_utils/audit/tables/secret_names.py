@@ -24,13 +24,28 @@ def is_secret_name(name: str) -> bool:
 FAMILIES = {
     "postgres": ("POSTGRES_PASSWORD", "PGPASSWORD", "DB_PASSWORD", "DATABASE_PASSWORD", "PROD_DB_PASSWORD"),
     "hasura-admin": (
-        "HASURA_GRAPHQL_ADMIN_SECRET", "HASURA_ADMIN_SECRET", "ADMIN_SECRET", "NHOST_ADMIN_SECRET", "PROD_HASURA_SECRET",
+        "HASURA_GRAPHQL_ADMIN_SECRET",
+        "HASURA_ADMIN_SECRET",
+        "ADMIN_SECRET",
+        "NHOST_ADMIN_SECRET",
+        "PROD_HASURA_SECRET",
     ),
     "jwt": (
-        "HASURA_GRAPHQL_JWT_SECRET", "HASURA_JWT_KEY", "AUTH_JWT_SECRET", "AUTH_JWT_KEY", "JWT_SECRET", "JWT_KEY", "PROD_JWT_KEY",
+        "HASURA_GRAPHQL_JWT_SECRET",
+        "HASURA_JWT_KEY",
+        "AUTH_JWT_SECRET",
+        "AUTH_JWT_KEY",
+        "JWT_SECRET",
+        "JWT_KEY",
+        "PROD_JWT_KEY",
     ),
     "minio": (
-        "MINIO_ROOT_PASSWORD", "MINIO_SECRET_KEY", "AWS_SECRET_ACCESS_KEY", "S3_SECRET_KEY", "S3_SECRET_ACCESS_KEY", "PROD_MINIO_PASSWORD",
+        "MINIO_ROOT_PASSWORD",
+        "MINIO_SECRET_KEY",
+        "AWS_SECRET_ACCESS_KEY",
+        "S3_SECRET_KEY",
+        "S3_SECRET_ACCESS_KEY",
+        "PROD_MINIO_PASSWORD",
     ),
     "redis": ("REDIS_PASSWORD", "PROD_REDIS_PASSWORD"),
     "grafana": ("GF_SECURITY_ADMIN_PASSWORD", "GRAFANA_ADMIN_PASSWORD", "PROD_GRAFANA_PASSWORD"),
@@ -39,7 +54,13 @@ FAMILIES = {
 FAMILY_OF = {name: family for family, names in FAMILIES.items() for name in names}
 # The password inside a URL belongs to what the URL leads to.
 FAMILY_OF_SCHEME = {
-    "postgres": "postgres", "postgresql": "postgres", "redis": "redis", "rediss": "redis", "s3": "minio", "amqp": "amqp", "mysql": "mysql",
+    "postgres": "postgres",
+    "postgresql": "postgres",
+    "redis": "redis",
+    "rediss": "redis",
+    "s3": "minio",
+    "amqp": "amqp",
+    "mysql": "mysql",
 }
 
 # Values that nself, its demo, the images' documentation or habit hand out. Compared without case.
@@ -51,11 +72,14 @@ KNOWN = frozenset(
     hasura-admin-secret-dev nhost-admin-secret demo-password demo-admin-secret demo-redis-password demo-grafana-password
     demo-jwt-secret-key-minimum-32-characters-long demo-meilisearch-master-key-32chars change-this-secret-in-production
     development-secret-key-minimum-32-characters-long your-secret-key your-super-secret-jwt-token-with-at-least-32-characters-long
-    super-secret supersecret mysecretpassword 5152fa850c02dc222631cca898ed1485821a70912a6e3649c49076912daa3b62182ba013315915d64f40cddfbb8b58eb5bd11ba225336a6af45bbae07ca873f3
+    super-secret supersecret mysecretpassword
     """.split()
 )
 # A value that says of itself that it is to be replaced.
-PLACEHOLDER = re.compile(r"^\$\{[^}]*\}$|^<.*>$|change[-_ ]?(me|this|it)|your[-_ ].*(secret|password|key|token)|replace[-_ ]?(me|this)|^x{6,}$|^todo", re.I)
+PLACEHOLDER = re.compile(
+    r"^\$\{[^}]*\}$|^<.*>$|change[-_ ]?(me|this|it)|your[-_ ].*(secret|password|key|token)|replace[-_ ]?(me|this)|^x{6,}$|^todo",
+    re.I,
+)
 # Words that make up made-up secrets: each is worth a word's entropy, whatever its length.
 WORDS = (
     "abc access admin api app auth backend change character characters chars client database default demo dev development example foo "

@@ -29,7 +29,10 @@ WEAK = tuple(
         (r"arcfour|rc4", "RC4"),
         (r"blowfish|cast128", "64-bit blocks"),
         (r"cbc", "CBC mode"),  # plaintext recovery, CVE-2008-5161; off since OpenSSH 6.7
-        (r"nist[pkbt]\d", "NIST curve"),  # unexplained constants; ssh-audit fails them, and Ed25519 and X25519 are everywhere
+        (
+            r"nist[pkbt]\d",
+            "NIST curve",
+        ),  # unexplained constants; ssh-audit fails them, and Ed25519 and X25519 are everywhere
         (r"^ecdh-sha2-(?!curve25519)|^ecmqv|sm2kep|gost|grasshopper|crypticore|xmss", "unproven algorithm"),
     )
 )
