@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import datetime
 import hashlib
-import secrets
+import os
 from dataclasses import replace
 from typing import Any, Dict, Mapping, Optional, Sequence
 
@@ -33,7 +33,7 @@ def audit(
     chosen = engine.select(CHECKS, categories)
     thresholds = Policy(policy)
     exceptions = waivers.parse(waiver_entries, [check.id for check in CHECKS])
-    key = options.fingerprint_key or secrets.token_hex(32)
+    key = options.fingerprint_key or os.urandom(32).hex()
     started = host.now()
     tree = collect_all(host, COLLECTORS, replace(options, fingerprint_key=key))
     report = judge_tree(tree, chosen, thresholds, exceptions, host_name, started, host.now() - started)

@@ -8,18 +8,16 @@ from typing import Any
 
 from ansible_collections.nself.prod.plugins.module_utils.audit.model import Missing, Reason
 
-try:
-    import yaml
-except ImportError:
-    yaml = None
-
 
 def load(text: str, path: str) -> Any:
     """Return a YAML document. Raises Missing: tool_absent without PyYAML, parse_error for what is no YAML."""
-    if yaml is None:
+    try:
+        # Here and not above: most hosts have docker compose, and loading PyYAML costs every audit.
+        import yaml
+    except ImportError:
         raise Missing(
             "deployment.units", Reason.TOOL_ABSENT, "neither docker compose nor PyYAML is there to read " + path
-        )
+        ) from None
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
         return yaml.load(text, Loader=loader)  # a safe loader, in C where the host has it

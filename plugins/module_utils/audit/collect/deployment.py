@@ -59,8 +59,10 @@ def _of_project(host: Any, need: Any, found: Discovery) -> Dict[str, Any]:
     directory = str(found.directory)
     reducer = Reducer(need.options.fingerprint_key)
     chain = attempt(lambda: read_chain(host, directory))
-    rendered = attempt(lambda: _rendered(host, found, chain))
-    clear = attempt(lambda: _units(need, found, rendered))
+    running = attempt(lambda: need("container_units"))
+    # An engine that does not answer leaves everything unknown, and its compose plugin would hang as well.
+    rendered = running if isinstance(running, Unread) else attempt(lambda: _rendered(host, found, chain))
+    clear = attempt(lambda: _units(running, found, rendered))
     out: Dict[str, Any] = dict.fromkeys(("environment", "settings", "env_files"), chain)
     out.update(units=clear, host_argv=clear, rendered=rendered if isinstance(rendered, Unread) else None)
     settings: Mapping[str, env_chain.Setting] = {}
@@ -119,16 +121,18 @@ def _rendered(host: Any, found: Discovery, chain: Any) -> List[Dict[str, Any]]:
     return render(host, str(found.directory), found.project, variables, found.files)
 
 
-def _units(need: Any, found: Discovery, rendered: Any) -> List[Dict[str, Any]]:
+def _units(started: Any, found: Discovery, rendered: Any) -> List[Dict[str, Any]]:
     """Return the units in clear: a running one for each running container, a rendered one for each other service."""
-    running = [unit for unit in need("container_units") if _belongs(unit["labels"], found)]
+    if isinstance(started, Unread):
+        raise Missing("deployment.units", started.reason, started.detail)
+    running = [unit for unit in started if _belongs(unit["labels"], found)]
     if isinstance(rendered, Unread):
         if not running:
             raise Missing("deployment.units", rendered.reason, rendered.detail)
         # What runs is known whatever the files say; what they would start besides stands in `rendered` as unread.
         return running
-    started = {unit["service"] for unit in running}
-    return running + [unit for unit in rendered if unit["service"] not in started]
+    services = {unit["service"] for unit in running}
+    return running + [unit for unit in rendered if unit["service"] not in services]
 
 
 def _belongs(labels: Mapping[str, str], found: Discovery) -> bool:

@@ -25,7 +25,7 @@ def collect_engine(host: Any, need: Any) -> Dict[str, Any]:
     if host.which("docker") is None:
         return {"state": "absent", "info": None}
     try:
-        done = host.run(["docker", "info", "--format", "{{json .}}"], timeout=8)
+        done = host.run(["docker", "info", "--format", "{{json .}}"], timeout=6)
     except HostError as error:
         raise error.missing("docker") from error
     if done.rc == 0 or done.out.lstrip().startswith("{"):
