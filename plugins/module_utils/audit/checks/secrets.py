@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Iterator, Tuple
+from typing import Any, Dict, Iterator, List, Tuple
 
 from ansible_collections.nself.prod.plugins.module_utils.audit.facts import Record
 from ansible_collections.nself.prod.plugins.module_utils.audit.model import (
@@ -158,31 +158,31 @@ def no_default_secrets(facts: Any, policy: Any) -> Verdict:
     least = policy["minio_password_min_length"]
 
     def judge(unit: Record) -> Tuple[bool, str]:
-        bad = [
-            "%s is %s" % (name, problem)
-            for name, secret in secrets_of(unit)
-            for problem in _problems(name, secret, least)
-        ]
+        named: Dict[str, List[str]] = {}
+        for name, secret in secrets_of(unit):
+            problem = _problem(name, secret, least)
+            if problem:
+                named.setdefault(problem, []).append(name)
+        bad = ["%s: %s" % (problem, ", ".join(names)) for problem, names in sorted(named.items())]
         wanted = DEFAULT_WHEN_UNSET.get(unit.read("role"))
         if wanted and wanted not in unit.read("env"):
             if any(name.startswith(wanted) and name.endswith("_FILE") for name in unit.read("env")):
                 raise Missing(wanted, Reason.ERROR, wanted + " comes from a file in the container")
             bad.append("%s is not set, so the service's own default holds" % wanted)
-        return not bad, ", ".join(bad) or "none"
+        return not bad, "; ".join(bad) or "none"
 
     return summed("none", each(all_units(facts), name_of, judge, level_of), "the deployment has no services")
 
 
-def _problems(name: str, secret: Dict[str, Any], least: int) -> Iterator[str]:
+def _problem(name: str, secret: Dict[str, Any], least: int) -> str:
+    """Return what is wrong with a secret, "" where nothing is."""
     if secret["empty"]:
-        if name in NEVER_EMPTY:
-            yield "empty"
-    elif secret["known"]:
-        yield "a known default"
-    elif secret["placeholder"]:
-        yield "a placeholder"
-    elif name == "MINIO_ROOT_PASSWORD" and secret["length"] < least:
-        yield "shorter than %d characters" % least
+        return "empty" if name in NEVER_EMPTY else ""
+    if secret["known"]:
+        return "known defaults"
+    if secret["placeholder"]:
+        return "placeholders"
+    return "shorter than %d characters" % least if name == "MINIO_ROOT_PASSWORD" and secret["length"] < least else ""
 
 
 @check(
