@@ -21,7 +21,12 @@ def forwarded(first, last=None, to="172.18.0.2:5432"):
     return {"proto": "tcp", "first": first, "last": last or first, "to": to}
 
 
-def tree(tcp=(), docker=(), v4=(), v6=(), ssh=(22,)):
+def rendered(*ports):
+    units = [{"service": "postgres", "level": "rendered", "ports": list(ports)}]
+    return {"state": "found", "units": units}
+
+
+def tree(tcp=(), docker=(), v4=(), v6=(), ssh=(22,), deployment=None):
     def leaf(value):
         return value if isinstance(value, Unread) else list(value)
 
@@ -30,6 +35,7 @@ def tree(tcp=(), docker=(), v4=(), v6=(), ssh=(22,)):
         "ports": {"tcp": leaf(tcp)},
         "docker": {"published": leaf(docker)},
         "firewall": {"v4": {"dnat": leaf(v4)}, "v6": {"dnat": leaf(v6)}},
+        "deployment": deployment or {"state": "none"},
     }
 
 
@@ -52,12 +58,14 @@ CASES = {
                 ssh=(2222,),
             ),
             tree(v4=[forwarded(80), forwarded(443)], v6=[forwarded(80)]),
+            tree(deployment=rendered(published(5432, "127.0.0.1"), published(443))),
         ],
         "fail": [
             tree([listening(5432, process="postgres")]),
             tree([listening(5432, "::")]),
             tree([listening(5432, "10.0.0.5")]),
             tree(docker=[published(5432)]),
+            tree(deployment=rendered(published(5432))),
             tree(docker=[published(5432, "::")]),
             tree(docker=[published(9000, proto="udp")]),
             tree(docker=[published(5432, "")]),
@@ -77,4 +85,8 @@ CASES = {
         ],
     },
 }
-OPTIONAL = {("NET-25", "ports.tcp.process")}
+OPTIONAL = {
+    ("NET-25", "ports.tcp.process"),
+    ("NET-25", "deployment.units.ports.container"),
+    ("NET-25", "deployment.units.ports.proto"),
+}

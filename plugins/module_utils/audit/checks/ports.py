@@ -9,6 +9,7 @@ from typing import Dict, FrozenSet, List
 from ansible_collections.nself.prod.plugins.module_utils.audit.facts import Facts, Record
 from ansible_collections.nself.prod.plugins.module_utils.audit.model import (
     Fix,
+    Level,
     Missing,
     Reason,
     Resource,
@@ -61,6 +62,22 @@ def _published(facts: Facts, wanted: FrozenSet[int]) -> List[Resource]:
     return out
 
 
+def _rendered(facts: Facts, wanted: FrozenSet[int]) -> List[Resource]:
+    """Judge what compose would publish for the services that do not run: the next start opens it."""
+    if facts.read("deployment.state") == "none":
+        return []
+    out = []
+    for unit in facts.records("deployment.units"):
+        if unit.read("level") != Level.RENDERED:
+            continue
+        for item in unit.records("ports"):
+            ip, port = item.read("ip"), item.read("port")
+            if not is_loopback(ip):
+                name = _host_name(ip, port, item.read("proto"))
+                out.append(resource(name, port in wanted, "service " + unit.read("service"), Level.RENDERED))
+    return out
+
+
 def _translated(facts: Facts, family: str, wanted: FrozenSet[int]) -> List[Resource]:
     out = []
     for item in facts.records("firewall.%s.dnat" % family):
@@ -81,7 +98,7 @@ def _translated(facts: Facts, family: str, wanted: FrozenSet[int]) -> List[Resou
     "Only ssh and the web are public",
     Severity.CRITICAL,
     "A database or console that listens on every address is one missing firewall rule away from the internet.",
-    "listening TCP sockets, the ports that Docker publishes (IPv6 too) and the packet filter's port forwardings",
+    "listening TCP sockets, the ports that Docker publishes (IPv6 too) or compose would, and the packet filter's port forwardings",
     "beyond loopback only the ssh port(s) and the policy's public_ports listen, are published or forwarded",
     Fix(
         "containers",
@@ -99,6 +116,7 @@ def only_public_ports(facts: Facts, policy: Policy) -> Verdict:
         ("listening sockets", lambda: _listening(facts, wanted)),
         ("IPv4 port forwardings", lambda: _translated(facts, "v4", wanted)),
         ("IPv6 port forwardings", lambda: _translated(facts, "v6", wanted)),
+        ("ports that compose would publish", lambda: _rendered(facts, wanted)),
     )
     for name, read in sources:
         try:
@@ -107,9 +125,8 @@ def only_public_ports(facts: Facts, policy: Policy) -> Verdict:
             # What is known already decides where it fails; otherwise this leaves the verdict open.
             resources = [Resource(name, Status.UNKNOWN, missing.detail or str(missing), reason=missing.reason)]
         for item in resources:
-            found.setdefault(
-                item.name, item
-            )  # a published port is listened on and forwarded as well: said once, by its container
+            # A published port is listened on and forwarded as well: said once, by its container.
+            found.setdefault(item.name, item)
     expected = "only " + ", ".join(str(port) for port in sorted(wanted))
     if not found:
         return Verdict(Status.PASS, expected, "no public port at all")
