@@ -64,6 +64,9 @@ def _unit(host: Any, item: Dict[str, Any], pids: List[str]) -> Dict[str, Any]:
         "level": Level.RUNNING,
         "image": image,
         "image_id": str(item.get("Image")),
+        "id": str(item["Id"]),
+        "pid": pid,
+        "addresses": _addresses(item),
         "labels": labels,
         "environment": _environment(host, pid, environment),
         "uids": attempt(lambda: _uids(host, pid, pids)),
@@ -92,6 +95,12 @@ def _unit(host: Any, item: Dict[str, Any], pids: List[str]) -> Dict[str, Any]:
         + (config.get("Healthcheck") or {}).get("Test", []),
         "pids": pids,
     }
+
+
+def _addresses(item: Dict[str, Any]) -> List[str]:
+    """Return the container's own addresses, which the host can reach."""
+    networks = (item.get("NetworkSettings") or {}).get("Networks") or {}
+    return [str(entry["IPAddress"]) for entry in networks.values() if entry.get("IPAddress")]
 
 
 _NAMESPACES = (

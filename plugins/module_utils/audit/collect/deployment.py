@@ -9,136 +9,56 @@ from __future__ import annotations
 
 import posixpath
 import re
-from typing import Any, Dict, Iterable, List, Mapping, Tuple
+from typing import Any, Dict, Iterable, List, Mapping
 
 from ansible_collections.nself.prod.plugins.module_utils.audit.collector import Collector, attempt
 from ansible_collections.nself.prod.plugins.module_utils.audit.facts import Unread
-from ansible_collections.nself.prod.plugins.module_utils.audit.model import Missing, Reason
 from ansible_collections.nself.prod.plugins.module_utils.audit.reduce import Reducer, raw_secrets
 from ansible_collections.nself.prod.plugins.module_utils.audit.tables.plain_settings import PLAIN
 from ansible_collections.nself.prod.plugins.module_utils.audit.tables.secret_names import is_secret_name
 from ansible_collections.nself.prod.plugins.module_utils.deployment import env_chain
-from ansible_collections.nself.prod.plugins.module_utils.deployment.discovery import (
-    FOUND,
-    LABEL,
-    NONE,
-    Discovery,
-    discover,
-)
-from ansible_collections.nself.prod.plugins.module_utils.deployment.render import render
-from ansible_collections.nself.prod.plugins.module_utils.host import HostError, NotFound
-from ansible_collections.nself.prod.plugins.module_utils.parse import dotenv
+from ansible_collections.nself.prod.plugins.module_utils.host import HostError
 
+# What only collectors need of a unit, or may see.
+PRIVATE = ("environment", "argv", "pid", "pids", "id", "labels", "image_id", "addresses")
 SHORTEST_SEARCHED = 8  # characters: a shorter secret would be found in ordinary words
 
 
 def collect(host: Any, need: Any) -> Dict[str, Any]:
     """Return the deployment's facts."""
-    containers = attempt(lambda: need("docker_containers"))
-    found = discover(host, [] if isinstance(containers, Unread) else containers, need.options.project_dir)
-    facts = {
-        "state": found.state,
+    project = need("project")
+    found, chain = project.found, project.chain
+    reducer = Reducer(need.options.fingerprint_key)
+    facts: Dict[str, Any] = {
+        "state": project.state,
         "directory": found.directory,
         "project": found.project,
         "candidates": list(found.candidates),
         "message": found.message,
-    }  # type: Dict[str, Any]
-    if found.state == NONE:
-        # Without Docker's word nobody can say that nothing runs.
-        units: Any = containers if isinstance(containers, Unread) else []
-        if isinstance(units, Unread):
-            facts["state"] = units
-        return dict(facts, environment=None, settings={}, env_files=[], units=units, host_argv=[])
-    if found.state != FOUND:
-        lost = Unread(Reason.ERROR, found.message)
-        return dict(facts, environment=None, settings=lost, env_files=lost, units=lost, host_argv=lost)
-    return dict(facts, **_of_project(host, need, found))
-
-
-def _of_project(host: Any, need: Any, found: Discovery) -> Dict[str, Any]:
-    directory = str(found.directory)
-    reducer = Reducer(need.options.fingerprint_key)
-    chain = attempt(lambda: read_chain(host, directory))
-    running = attempt(lambda: need("container_units"))
-    # An engine that does not answer leaves everything unknown, and its compose plugin would hang as well.
-    rendered = running if isinstance(running, Unread) else attempt(lambda: _rendered(host, found, chain))
-    clear = attempt(lambda: _units(running, found, rendered))
-    out: Dict[str, Any] = dict.fromkeys(("environment", "settings", "env_files"), chain)
-    out.update(units=clear, host_argv=clear, rendered=rendered if isinstance(rendered, Unread) else None)
-    settings: Mapping[str, env_chain.Setting] = {}
+        "rendered": project.rendered if isinstance(project.rendered, Unread) else None,
+        "units": project.units,
+        "host_argv": project.units,
+    }
+    facts.update(dict.fromkeys(("environment", "settings", "env_files"), chain))
     if not isinstance(chain, Unread):
-        environment, settings, out["env_files"] = chain
-        out["environment"] = environment
-        out["project"] = found.project or (
-            settings["PROJECT_NAME"].value if "PROJECT_NAME" in settings else posixpath.basename(directory)
-        )
-        out["settings"] = {
+        facts["environment"], settings, facts["env_files"] = chain
+        facts["settings"] = {
             name: {"value": reducer.value(name, item.value), "file": item.file, "others": list(item.others)}
             for name, item in sorted(settings.items())
         }
-    if isinstance(clear, Unread):
-        return out
-    secrets = _searchable(clear, settings)
+        if found.directory:
+            named = (
+                settings["PROJECT_NAME"].value if "PROJECT_NAME" in settings else posixpath.basename(found.directory)
+            )
+            facts["project"] = found.project or named
+    if isinstance(project.units, Unread):
+        return facts
+    secrets = _searchable(project.units, project.settings)
     images = attempt(lambda: need("docker_images"))
-    inside = {pid for unit in clear for pid in unit.get("pids", [])}
-    out["units"] = [_public(host, unit, reducer, secrets, images) for unit in clear]
-    out["host_argv"] = attempt(lambda: _host_argv(host, inside, secrets))
-    return out
-
-
-def read_chain(host: Any, directory: str) -> Tuple[str, Dict[str, env_chain.Setting], List[Dict[str, Any]]]:
-    """Return the environment's name, its merged settings, and each file with its unreadable lines.
-
-    Raises HostError where a file that is there cannot be read: what it holds may win.
-    """
-
-    def parsed(name: str) -> dotenv.Dotenv:
-        return dotenv.parse(host.read(posixpath.join(directory, name)))
-
-    try:
-        own = parsed(".env").values
-    except NotFound:
-        own = {}
-    environment = env_chain.environment_name(own, {name: host.variable(name) for name in env_chain.SELECTORS[:2]})
-    files, read = [], []
-    for name in env_chain.files_of(environment):
-        try:
-            result = parsed(name)
-        except NotFound:
-            continue
-        read.append((name, result.values))
-        files.append({"name": name, "errors": [{"line": line, "problem": problem} for line, problem in result.errors]})
-    return environment, env_chain.merge(read), files
-
-
-def _rendered(host: Any, found: Discovery, chain: Any) -> List[Dict[str, Any]]:
-    """Return the units, in clear, that compose would start."""
-    if not found.files:
-        return []
-    if isinstance(chain, Unread):
-        raise Missing("deployment.units", chain.reason, chain.detail)
-    variables = {name: item.value for name, item in chain[1].items()}
-    return render(host, str(found.directory), found.project, variables, found.files)
-
-
-def _units(started: Any, found: Discovery, rendered: Any) -> List[Dict[str, Any]]:
-    """Return the units in clear: a running one for each running container, a rendered one for each other service."""
-    if isinstance(started, Unread):
-        raise Missing("deployment.units", started.reason, started.detail)
-    running = [unit for unit in started if _belongs(unit["labels"], found)]
-    if isinstance(rendered, Unread):
-        if not running:
-            raise Missing("deployment.units", rendered.reason, rendered.detail)
-        # What runs is known whatever the files say; what they would start besides stands in `rendered` as unread.
-        return running
-    services = {unit["service"] for unit in running}
-    return running + [unit for unit in rendered if unit["service"] not in services]
-
-
-def _belongs(labels: Mapping[str, str], found: Discovery) -> bool:
-    if found.project:
-        return labels.get(LABEL + "project") == found.project
-    return labels.get(LABEL + "project.working_dir") == found.directory
+    inside = {pid for unit in project.units for pid in unit.get("pids", [])}
+    facts["units"] = [_public(host, unit, reducer, secrets, images) for unit in project.units]
+    facts["host_argv"] = attempt(lambda: _host_argv(host, inside, secrets))
+    return facts
 
 
 def _searchable(units: Iterable[Mapping[str, Any]], settings: Mapping[str, env_chain.Setting]) -> Dict[str, str]:

@@ -13,7 +13,6 @@ from typing import Any, Dict, Iterator, List, Mapping, Tuple
 
 from ansible_collections.nself.prod.plugins.module_utils.audit.collector import Collector, attempt
 from ansible_collections.nself.prod.plugins.module_utils.audit.model import Missing, Reason
-from ansible_collections.nself.prod.plugins.module_utils.deployment.roles import role_of
 from ansible_collections.nself.prod.plugins.module_utils.host import HostError
 
 FACT = "hasura.permissions"
@@ -29,29 +28,18 @@ def collect(host: Any, need: Any) -> Dict[str, Any]:
 
 
 def _permissions(host: Any, need: Any) -> List[Dict[str, Any]]:
-    for item in need("docker_containers"):
-        config = item.get("Config") or {}
-        service = (config.get("Labels") or {}).get("com.docker.compose.service", "")
-        if (item.get("State") or {}).get("Running") and role_of(service, str(config.get("Image"))) == "hasura":
-            environment = dict(pair.split("=", 1) for pair in config.get("Env") or [] if "=" in pair)
-            return sorted(
-                permissions_of(_export(host, addresses(item), environment.get("HASURA_GRAPHQL_ADMIN_SECRET", ""))),
-                key=lambda entry: (entry["role"], entry["table"], entry["action"]),
-            )
+    for unit in need("project").running("hasura"):
+        secret = unit["environment"].get("HASURA_GRAPHQL_ADMIN_SECRET", "")
+        found = permissions_of(_export(host, places_of(unit), secret))
+        return sorted(found, key=lambda entry: (entry["role"], entry["table"], entry["action"]))
     raise Missing(FACT, Reason.ERROR, "no Hasura runs here, so its permissions cannot be asked for")
 
 
-def addresses(item: Mapping[str, Any]) -> List[Tuple[str, int]]:
-    """Return where a container's port 8080 can be reached from the host, best first."""
-    network = item.get("NetworkSettings") or {}
-    out = []
-    for binding in (network.get("Ports") or {}).get(PORT + "/tcp") or []:
-        ip = binding.get("HostIp") or "0.0.0.0"
-        out.append(({"0.0.0.0": "127.0.0.1", "::": "::1"}.get(ip, ip), int(binding.get("HostPort") or 0)))
-    out += [
-        (entry["IPAddress"], int(PORT)) for entry in (network.get("Networks") or {}).values() if entry.get("IPAddress")
-    ]
-    return out
+def places_of(unit: Mapping[str, Any]) -> List[Tuple[str, int]]:
+    """Return where a unit's port 8080 can be reached from the host, best first."""
+    here = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+    published = [(here.get(item["ip"], item["ip"]), item["port"]) for item in unit["ports"] if item["target"] == PORT]
+    return published + [(address, int(PORT)) for address in unit["addresses"]]
 
 
 def _export(host: Any, places: List[Tuple[str, int]], secret: str) -> Any:
