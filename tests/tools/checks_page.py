@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # SPDX-FileCopyrightText: the nself.prod authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Write docs/checks.md from the registry: `checks_page.py` prints the page, `checks_page.py --write` puts it in its place."""

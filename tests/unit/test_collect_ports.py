@@ -22,8 +22,8 @@ FILES = {"/proc/net/tcp": TCP, "/proc/net/tcp6": TCP6, "/proc/net/udp": UDP}
 pytestmark = pytest.mark.skipif(sys.byteorder != "little", reason="captured on a little-endian machine")
 
 
-def collected(files=FILES, **options):
-    return ports.collect(FakeHost(files=files, **options), None)
+def collected(files=None, **options):
+    return ports.collect(FakeHost(files=FILES if files is None else files, **options), None)
 
 
 def test_sockets_with_their_owners():

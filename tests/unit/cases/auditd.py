@@ -17,7 +17,7 @@ def watches(*paths, access="aw"):
 WATCHED = watches(*PATHS, "/var/www/nself")
 
 
-def tree(deployment=FOUND, status=None, **changes):
+def tree(deployment=None, status=None, **changes):
     good = {
         "state": "present",
         "status": dict({"enabled": 1, "pid": 612}, **(status or {})),
@@ -27,7 +27,7 @@ def tree(deployment=FOUND, status=None, **changes):
         "unloaded": 0,
         "paths": PATHS,
     }
-    return {"auditd": dict(good, **changes), "deployment": deployment}
+    return {"auditd": dict(good, **changes), "deployment": deployment or FOUND}
 
 
 CASES = {

@@ -44,9 +44,9 @@ CASES = {
     "INFRA-32": case(
         [one(**ALONE)],
         [
-            one(**dict(ALONE, privileged=True)),
-            one(**dict(ALONE, host_namespaces=["pid"])),
-            one(**dict(ALONE, devices=["/dev/kmsg"])),
+            deployment(dict(unit("app", **ALONE), privileged=True)),
+            deployment(dict(unit("app", **ALONE), host_namespaces=["pid"])),
+            deployment(dict(unit("app", **ALONE), devices=["/dev/kmsg"])),
         ],
         "privileged",
     ),

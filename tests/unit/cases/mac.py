@@ -12,8 +12,8 @@ NO_LSM = {"selinux": None, "apparmor": False}
 ENFORCING = {"selinux": "enforcing", "apparmor": False}
 
 
-def tree(lsm, container=None, deployment=NONE):
-    return {"platform": {"container": container}, "lsm": lsm, "deployment": deployment}
+def tree(lsm, container=None, deployment=None):
+    return {"platform": {"container": container}, "lsm": lsm, "deployment": deployment or NONE}
 
 
 def units(apparmor="docker-default (enforce)", selinux="", seccomp="filter", level="running", state="found"):

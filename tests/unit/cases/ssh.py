@@ -48,7 +48,7 @@ PASSWORDS = cases(
     dict(PAM, authenticationmethods=["publickey,keyboard-interactive", "keyboard-interactive"]),
 )
 PASSWORDS["pass"] += [
-    tree(login(**dict(NO_PASSWORDS, kbdinteractiveauthentication="yes", usepam="no"))),
+    tree(login(**{**NO_PASSWORDS, "kbdinteractiveauthentication": "yes", "usepam": "no"})),
     tree(
         login(
             **dict(
@@ -72,8 +72,8 @@ ED25519 = {"path": "/home/alice/.ssh/authorized_keys", "keys": [{"type": "ssh-ed
 NO_SOURCE = {"pubkeyauthentication": "yes", "authorizedkeyscommand": "none", "trustedusercakeys": "none"}
 
 
-def with_users(*users, values=NO_SOURCE, users_complete=True):
-    return tree(login(**values), users=list(users), users_complete=users_complete)
+def with_users(*users, values=None, users_complete=True):
+    return tree(login(**(values or NO_SOURCE)), users=list(users), users_complete=users_complete)
 
 
 def user(allowed=True, files=(ED25519,)):

@@ -56,8 +56,8 @@ ECDSA = {"type": "ecdsa-sha2-nistp256", "bits": 256}
 SESSIONS = [{"values": {"authorizedkeyscommand": "none"}}]
 
 
-def host_key(key=ED25519, mode=0o600, uid=0, group="root"):
-    return {"path": "/etc/ssh/key", "mode": mode, "uid": uid, "group": group, "key": key}
+def host_key(key=None, mode=0o600, uid=0, group="root"):
+    return {"path": "/etc/ssh/key", "mode": mode, "uid": uid, "group": group, "key": key or ED25519}
 
 
 def trail(uid=1000, mode=0o600):
@@ -68,22 +68,26 @@ def trail(uid=1000, mode=0o600):
 SAFE = trail()
 
 
-def key_file(*keys, trail=SAFE):
-    return {"path": "/home/alice/.ssh/authorized_keys", "keys": [dict(key, line=1) for key in keys], "trail": trail}
+def key_file(*keys, trail=None):
+    return {
+        "path": "/home/alice/.ssh/authorized_keys",
+        "keys": [dict(key, line=1) for key in keys],
+        "trail": trail or SAFE,
+    }
 
 
 def user(*files):
     return {"name": "alice", "uid": 1000, "files": list(files)}
 
 
-def keys(host_keys, users, complete=True, sessions=SESSIONS):
+def keys(host_keys, users, complete=True, sessions=None):
     return {
         "ssh": {
             "state": "present",
             "host_keys": host_keys,
             "users": users,
             "users_complete": complete,
-            "sessions": sessions,
+            "sessions": SESSIONS if sessions is None else sessions,
         }
     }
 
