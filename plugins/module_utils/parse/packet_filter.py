@@ -236,16 +236,18 @@ def check_jumps(tables: Iterable[Table]) -> None:
 ANYWHERE, NOWHERE, THERE = "anywhere", "nowhere", "there"
 
 
+# By name and not by is_private: that changed its mind about wide networks between versions of Python.
+LOCAL_V6 = (ipaddress.IPv6Network("fc00::/7"), ipaddress.IPv6Network("fe80::/10"))
+
+
 def network(text: str) -> str:
     """Return whether a stranger may be in a source network: anywhere, nowhere (loopback), or only if he is there."""
     net = ipaddress.ip_network(text, strict=False)
     if net.is_loopback:
         return NOWHERE
-    # Half of the internet is no restriction; private and link-local networks are one, however wide.
-    widest = 8 if net.version == 4 else 20
-    return (
-        ANYWHERE if net.prefixlen < widest and not (net.prefixlen and (net.is_private or net.is_link_local)) else THERE
-    )
+    # Half of the internet is no restriction; the local networks of IPv6 are one, however wide.
+    wide = net.prefixlen < (8 if net.version == 4 else 20)
+    return ANYWHERE if wide and not any(net.version == 6 and net.subnet_of(local) for local in LOCAL_V6) else THERE
 
 
 def unicast(text: str) -> bool:
