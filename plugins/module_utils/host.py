@@ -56,7 +56,10 @@ class Completed:
 
 @dataclass(frozen=True)
 class FileInfo:
-    """What stat says. mode: permission bits; size in bytes; mtime in seconds since the epoch; kind: file dir socket link other."""
+    """What stat says. mode: permission bits; size in bytes; mtime in seconds since the epoch; kind: file dir socket link other.
+
+    ctime: when content, owner, mode or name last changed, which cp -p and rsync -a cannot set back.
+    """
 
     mode: int
     uid: int
@@ -64,6 +67,7 @@ class FileInfo:
     size: int
     mtime: float
     kind: str
+    ctime: float = 0.0
 
 
 _KINDS = (
@@ -94,7 +98,15 @@ def _read_up_to(stream: BinaryIO, size: int) -> bytes:
     return b"".join(pieces)
 
 
-def _exchange(process: "subprocess.Popen[bytes]", stdin: bytes, expires: float) -> Tuple[bytes, bytes]:
+def _memory_file(text: str) -> BinaryIO:
+    """Return an open file in memory that holds a text and stands on no disk."""
+    stream = os.fdopen(os.memfd_create("stdin"), "w+b")
+    stream.write(text.encode("utf-8", "replace"))
+    stream.seek(0)
+    return stream
+
+
+def _exchange(process: "subprocess.Popen[bytes]", expires: float) -> Tuple[bytes, bytes]:
     """Return a process' (stdout, stderr) once both are closed and it has ended.
 
     Unlike communicate() it stops reading at OUTPUT_LIMIT (OverflowError): what goes wrong on a host must not eat its memory.
@@ -104,12 +116,6 @@ def _exchange(process: "subprocess.Popen[bytes]", stdin: bytes, expires: float) 
     with selectors.DefaultSelector() as selector:
         for stream in pieces:
             selector.register(stream, selectors.EVENT_READ)
-        if process.stdin is not None:
-            try:
-                process.stdin.write(stdin)
-                process.stdin.close()
-            except BrokenPipeError:
-                pass  # it does not want to hear; its exit code tells
         while selector.get_map():
             left = expires - time.monotonic()
             if left <= 0:
@@ -259,7 +265,8 @@ class Host:
         except OSError as error:
             raise _os_error(error, path) from error
         kind = next((name for test, name in _KINDS if test(info.st_mode)), "other")
-        return FileInfo(stat_module.S_IMODE(info.st_mode), info.st_uid, info.st_gid, info.st_size, info.st_mtime, kind)
+        mode = stat_module.S_IMODE(info.st_mode)
+        return FileInfo(mode, info.st_uid, info.st_gid, info.st_size, info.st_mtime, kind, info.st_ctime)
 
     def listdir(self, path: str) -> List[str]:
         """Return the names in a directory, sorted. Raises NotFound, HostError."""
@@ -287,23 +294,33 @@ class Host:
         stdin: str = "",
         env: Optional[Dict[str, str]] = None,
         cwd: str = "/",
+        owner: Optional[Tuple[int, int]] = None,
     ) -> Completed:
         """Run a command without a shell and return how it ended, whatever its exit code.
 
-        timeout in seconds, cut by the host's deadline; env is added to the environment (secrets go there or to
-        stdin, never into argv). Raises HostError(tool_absent) where there is no such command, HostError(timeout) after
-        the whole process group was killed.
+        timeout in seconds, cut by the host's deadline. stdin is a file in memory, so a command may also open /dev/stdin:
+        secrets go there, never into argv. env is added to the environment and must be the audit's own words: what a
+        project says there (PATH, LD_PRELOAD, HOME) would run as root. owner: (uid, gid) to run as where this is root,
+        for commands that obey files of somebody else. Raises HostError(tool_absent) where there is no such command,
+        HostError(timeout) after the whole process group was killed.
         """
         name = argv[0]
         environment = dict(os.environ)
-        environment["PATH"] = environment.get("PATH", "") + ":" + SYSTEM_PATH
+        # First what only root can write: a PATH that others had a hand in must not choose what root runs.
+        environment["PATH"] = SYSTEM_PATH + ":" + environment.get("PATH", "")
         environment["LC_ALL"] = "C"
         environment.update(env or {})
         left = self._left(timeout, name)
+        command = [self._which(name, environment["PATH"])] + list(argv[1:])
+        if owner is not None and os.geteuid() == 0 and owner[0] != 0:
+            setpriv = self._which("setpriv", environment["PATH"])
+            command = [setpriv, "--reuid=%d" % owner[0], "--regid=%d" % owner[1], "--clear-groups", "--"] + command
+            environment["HOME"] = "/nonexistent"
+        source = _memory_file(stdin)
         try:
             process = subprocess.Popen(
-                [self._which(name, environment["PATH"])] + list(argv[1:]),
-                stdin=subprocess.PIPE,
+                command,
+                stdin=source,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 env=environment,
@@ -312,8 +329,10 @@ class Host:
             )
         except OSError as error:
             raise _os_error(error, name) from error
+        finally:
+            source.close()
         try:
-            out, err = _exchange(process, stdin.encode("utf-8"), time.monotonic() + left)
+            out, err = _exchange(process, time.monotonic() + left)
         except subprocess.TimeoutExpired:
             self._kill(process)
             raise HostError(Reason.TIMEOUT, name, "no answer within %.3g s" % left) from None
@@ -325,7 +344,7 @@ class Host:
     def which(self, name: str) -> Optional[str]:
         """Return where a command is, or None."""
         try:
-            return self._which(name, os.environ.get("PATH", "") + ":" + SYSTEM_PATH)
+            return self._which(name, SYSTEM_PATH + ":" + os.environ.get("PATH", ""))
         except HostError:
             return None
 
@@ -344,7 +363,7 @@ class Host:
         except OSError:
             process.kill()
         # A process in uninterruptible sleep does not die; the audit goes on without it.
-        for stream in (process.stdin, process.stdout, process.stderr):
+        for stream in (process.stdout, process.stderr):
             if stream is not None:
                 stream.close()
         try:

@@ -99,7 +99,7 @@ class FakeHost:
         known = any(line.split()[0] == name for line in self.commands if isinstance(line, str))
         return "/usr/bin/" + name if known else None
 
-    def run(self, argv, timeout=5.0, stdin="", env=None, cwd="/"):
+    def run(self, argv, timeout=5.0, stdin="", env=None, cwd="/", owner=None):
         self.ran.append((tuple(argv), stdin, dict(env or {})))
         line = " ".join(shlex.quote(part) for part in argv)
         if line in self.commands:

@@ -43,6 +43,10 @@ services:
       - HASURA_GRAPHQL_ENABLE_CONSOLE=${HASURA_GRAPHQL_ENABLE_CONSOLE:-false}
     volumes: ["./data:/data", "named:/var/lib", "/etc:/host:ro", {type: bind, source: /root, target: /r}]
 """
+# Nine levels of nine aliases: 300 bytes that stand for 400 million values.
+BOMB = "b0: &b0 [x]\n" + "".join(
+    "b%d: &b%d [%s]\n" % (level, level, ", ".join(["*b%d" % (level - 1)] * 9)) for level in range(1, 10)
+)
 SECRET = "vErY-pRiVaTe-91"
 ENV = "ENV=dev\nHASURA_GRAPHQL_ENABLE_CONSOLE=true\nPOSTGRES_PASSWORD=%s\n" % SECRET
 
@@ -131,7 +135,7 @@ def test_a_host_with_only_the_projects_files_is_read_from_the_rendered_compose()
 
 def test_a_secret_on_a_command_line_is_found_and_stands_in_no_fact():
     facts = collect(FakeHost(project()))
-    assert by_service(facts)["hasura"]["argv_secrets"] == ["POSTGRES_PASSWORD"]
+    assert by_service(facts)["hasura"]["argv_secrets"] == ["--token", "POSTGRES_PASSWORD"]
     assert SECRET not in repr(facts)
 
 
@@ -166,7 +170,7 @@ def test_docker_compose_renders_where_it_is_there_with_the_chain_in_its_environm
 
     def compose(argv, stdin, env):
         if argv[1] == "compose":
-            seen.update(env=env, argv=argv)
+            seen.update(env=env, argv=argv, stdin=stdin)
             return Completed(
                 0, json.dumps({"services": {"postgres": {"image": "postgres:16"}, "hasura": {"image": "x"}}}), ""
             )
@@ -175,8 +179,30 @@ def test_docker_compose_renders_where_it_is_there_with_the_chain_in_its_environm
     facts = collect(FakeHost(project(), commands={"docker": compose}))
     assert facts["docker"]["state"] == "stopped"
     assert sorted(by_service(facts)) == ["hasura", "postgres"]
-    assert seen["env"]["POSTGRES_PASSWORD"] == SECRET
+    assert "POSTGRES_PASSWORD='%s'\n" % SECRET in seen["stdin"]
     assert SECRET not in " ".join(seen["argv"])
+
+
+def test_a_projects_variables_never_rule_a_command_of_the_audit():
+    ruling = "PATH=/home/deploy/bin\nLD_PRELOAD=/home/deploy/x.so\nDOCKER_CONFIG=/home/deploy\nHOME=/home/deploy\n"
+    broken = {"docker": Completed(1, "", "not a docker command. Cannot connect to the Docker daemon")}
+    host = FakeHost(dict(project(), **{"/opt/nself/.env": ENV + ruling}), commands=broken)
+    collect(host)
+    assert any("compose" in argv for argv, _stdin, _env in host.ran)
+    for _argv, _stdin, env in host.ran:
+        assert not {"PATH", "LD_PRELOAD", "DOCKER_CONFIG", "HOME"} & set(env)
+
+
+def test_what_compose_says_of_a_broken_file_stays_on_the_host():
+    says = 'failed to read /opt/nself/.env: line 12: unterminated quoted value "%s' % SECRET
+    stopped = {
+        "docker info --format '{{json .}}'": Completed(1, "", "Cannot connect to the Docker daemon"),
+        "docker": Completed(15, "", says),
+    }
+    facts = collect(FakeHost(project(), commands=stopped))
+    units = facts["deployment"]["units"]
+    assert units.reason == "parse_error" and "line 12" in units.detail
+    assert SECRET not in repr(facts)
 
 
 def test_services_that_nself_starts_by_profile_are_judged_and_others_are_not():
@@ -292,6 +318,12 @@ def test_discovery(files, told, state, says):
         (b"\xff\xfe\x00binary\x00", "parse_error"),
         ("a: !reset b\nservices: {}", "parse_error"),
         ("services:\n  a: {image: '%s\n" % SECRET, "parse_error"),
+        ("services:\n  a: {image: x, ports: ['1-999999999:1']}", "parse_error"),
+        ("services:\n  a: {image: x, deploy: x}", "parse_error"),
+        ("services:\n  a: {image: x, profiles: 1}", "parse_error"),
+        ("services:\n  a: {image: x, healthcheck: x}", "parse_error"),
+        ("a: &a\n  b: *a\nservices: {c: {image: x}}", "parse_error"),
+        (BOMB, "parse_error"),
     ],
 )
 def test_a_broken_compose_file_is_unread_and_quotes_nothing(compose, reason):
@@ -299,6 +331,114 @@ def test_a_broken_compose_file_is_unread_and_quotes_nothing(compose, reason):
     units = facts["deployment"]["units"]
     assert isinstance(units, Unread) and units.reason == reason and "/opt/nself" in units.detail
     assert SECRET not in repr(facts)
+
+
+def test_an_env_file_that_nobody_reads_to_its_end_leaves_what_would_start_unknown():
+    facts = collect(FakeHost(dict(project(), **{"/opt/nself/.env": ENV + 'SMTP_PASS="%s\n' % SECRET})))["deployment"]
+    assert facts["units"].reason == "parse_error" and ".env line 4" in facts["units"].detail
+    assert SECRET not in repr(facts)
+    rubbish = collect(FakeHost(dict(project(), **{"/opt/nself/.env": b"\x00\xff\x01rubbish\n"})))["deployment"]
+    assert rubbish["units"].reason == "parse_error"
+
+
+def test_env_files_and_names_without_a_value_are_followed():
+    compose = """
+services:
+  hasura:
+    image: hasura/graphql-engine
+    env_file: [extra.env, {path: none.env, required: false}]
+    environment: {HASURA_GRAPHQL_ENABLE_CONSOLE: null}
+  postgres:
+    image: postgres
+    env_file: extra.env
+    environment: [POSTGRES_PASSWORD, HASURA_GRAPHQL_DEV_MODE=false]
+"""
+    host = FakeHost(dict(project(compose=compose), **{"/opt/nself/extra.env": "HASURA_GRAPHQL_DEV_MODE=true\n"}))
+    units = by_service(collect(host))
+    assert units["hasura"]["env"]["HASURA_GRAPHQL_DEV_MODE"] == "true"
+    assert units["hasura"]["env"]["HASURA_GRAPHQL_ENABLE_CONSOLE"] == "true"
+    assert units["postgres"]["env"]["HASURA_GRAPHQL_DEV_MODE"] == "false"
+    assert units["postgres"]["env"]["POSTGRES_PASSWORD"]["secret"]["length"] == len(SECRET)
+    lost = collect(FakeHost(project(compose=compose)))["deployment"]
+    assert lost["units"].reason == "parse_error" and "extra.env" in lost["units"].detail
+
+
+def test_the_files_that_compose_is_told_to_read_are_read():
+    told = {"/opt/nself/.env": ENV + "COMPOSE_FILE=docker-compose.yml:more.yml\nCOMPOSE_PROFILES=*\n"}
+    told["/opt/nself/more.yml"] = "services: {panel: {image: nself/nself-admin, privileged: 'true', profiles: [debug]}}"
+    units = by_service(collect(FakeHost(dict(project(), **told))))
+    assert units["panel"]["privileged"] is True and units["panel"]["role"] == "admin"
+
+
+def test_flags_of_hasura_beat_its_environment():
+    command = "[graphql-engine, serve, --enable-console, --admin-secret, admin, --dev-mode=true]"
+    compose = "services: {hasura: {image: x, command: %s}, postgres: {image: y}}" % command
+    env = by_service(collect(FakeHost(project(compose=compose))))["hasura"]["env"]
+    assert env["HASURA_GRAPHQL_ENABLE_CONSOLE"] == env["HASURA_GRAPHQL_DEV_MODE"] == "true"
+    assert env["HASURA_GRAPHQL_ADMIN_SECRET"]["secret"]["known"] is True
+
+
+@pytest.mark.parametrize(
+    "command, named",
+    [
+        ("redis-server --requirepass Sup3rS3cret", ["--requirepass"]),
+        ("sh -c 'PGPASSWORD=abc psql'", ["PGPASSWORD"]),
+        ("redis-server --appendonly yes", []),
+        ("sh -c 'redis-server --requirepass $$REDIS_PASSWORD'", []),
+    ],
+)
+def test_secrets_on_command_lines_are_known_by_their_flags(command, named):
+    compose = "services:\n  postgres: {image: x}\n  hasura: {image: y}\n  c:\n    image: z\n    command: %s\n"
+    units = by_service(collect(FakeHost(project(compose=compose % json.dumps(command)))))
+    assert units["c"]["argv_secrets"] == named
+
+
+def test_a_volume_that_binds_a_folder_of_the_host_goes_by_the_folder():
+    compose = "services: {postgres: {image: x, volumes: ['root:/r', 'data:/d']}, hasura: {image: y}}\n"
+    compose += "volumes: {data: {}, root: {driver_opts: {type: none, o: bind, device: /}}}"
+    mounts = by_service(collect(FakeHost(project(compose=compose))))["postgres"]["mounts"]
+    assert [mount["source"] for mount in mounts] == ["/", "data"]
+
+
+def test_a_running_containers_volume_is_not_taken_for_dockers_own_folder():
+    running = inspected("hasura", "x")
+    folder = "/var/lib/docker/volumes/%s/_data"
+    running["Mounts"] = [
+        {"Type": "volume", "Name": name, "Source": folder % name, "Destination": "/d", "RW": True}
+        for name in ("data", "root")
+    ]
+    bind = {"type": "none", "o": "bind", "device": "/"}
+    volumes = [{"Name": "data", "Options": None}, {"Name": "root", "Options": bind}]
+    commands = dict(engine(running), **{"docker volume inspect data root": json.dumps(volumes)})
+    unit = by_service(collect(FakeHost(project(), commands=commands)))["hasura"]
+    assert [mount["source"] for mount in unit["mounts"]] == ["data", "/"]
+
+
+def test_two_projects_in_one_folder_are_asked_about():
+    both = [
+        inspected(service, "x", name, identity=str(number))
+        for number, (name, service) in enumerate((n, s) for n in ("one", "two") for s in ("hasura", "postgres"))
+    ]
+    for told in (None, "/opt/nself"):
+        assert collect(FakeHost(project(), commands=engine(*both)), told)["deployment"]["state"] == "ambiguous"
+
+
+@pytest.mark.parametrize(
+    "line, names",
+    [
+        ("      REDIS_PASSWORD: ${REDIS_PASSWORD}", []),
+        ("      REDIS_PASSWORD: ${REDIS_PASSWORD:?set it}", []),
+        ("      - REDIS_PASSWORD=${REDIS_PASSWORD:-}", []),
+        ("      - REDIS_PASSWORD=${REDIS_PASSWORD:-postgres}", ["REDIS_PASSWORD"]),
+        ("    environment: {A: b, JWT_SECRET: abc}", ["JWT_SECRET"]),
+        ("      DATABASE_URL: postgres://app:abc@db/app", ["a URL's password"]),
+        ("      DATABASE_URL: postgres://app:${PASSWORD}@db/app", []),
+        ("      # API_TOKEN: abc", []),
+        ("      AUTH_JWT_KEY: ${AUTH_JWT_KEY:-${AUTH_JWT_SECRET}}", []),
+    ],
+)
+def test_secrets_that_stand_in_the_compose_file_itself(line, names):
+    assert files.inline_secrets("services:\n" + line) == names
 
 
 def test_a_closed_folder_needs_root():

@@ -24,6 +24,7 @@ SECRET = "zx81-Very:Private/Value"
         ("HASURA_GRAPHQL_JWT_SECRET", json.dumps({"type": "HS256", "key": SECRET})),
         ("HASURA_GRAPHQL_JWT_SECRET", SECRET),
         ("AUTH_CLIENT_URL", "https://me:zx81-Very@example.com"),
+        ("AUTH_ACCESS_CONTROL_ALLOWED_REDIRECT_URLS", "https://a.b,http://u:zx81-Very@b.c?token=zx81-Very,https://c.d"),
     ],
 )
 def test_no_part_of_a_secret_is_left(name, value):

@@ -19,17 +19,19 @@ from urllib.parse import urlsplit
 
 from ansible_collections.nself.prod.plugins.module_utils.audit.tables.plain_settings import PLAIN
 from ansible_collections.nself.prod.plugins.module_utils.audit.tables.secret_names import (
-    FAMILY_OF,
     FAMILY_OF_SCHEME,
     KNOWN,
     PLACEHOLDER,
     WORDS,
+    family_of,
     is_secret_name,
 )
 from ansible_collections.nself.prod.plugins.module_utils.parse.public_key import key_of_pem
 
 JWT_NAMES = ("HASURA_GRAPHQL_JWT_SECRET",)
 _URL = re.compile(r"^[a-z][a-z0-9+.-]*://[^\s]+$", re.I)
+_USERINFO = re.compile(r"(://)[^/@,\s]*@")
+_QUERY = re.compile(r"(?<=\S)[?#][^,\s]*")
 _WORD = re.compile("|".join(sorted(WORDS, key=len, reverse=True)))
 _SEQUENCES = ("abcdefghijklmnopqrstuvwxyz", "0123456789", "qwertyuiop", "asdfghjkl", "zxcvbnm")
 
@@ -48,13 +50,14 @@ class Reducer:
         """Return one reduced value."""
         if name in JWT_NAMES:
             return {"jwt": self.jwt(value)}
+        if name in PLAIN:
+            # What is meant to be plain may still be a list of URLs with a password or a token in one of them.
+            return _QUERY.sub("", _USERINFO.sub(r"\1…@", value))
         if _URL.match(value):
             url = self.url(name, value)
             if url is not None:
-                return value if name in PLAIN and url["password"] is None else {"url": url}
-        if name in PLAIN:
-            return value
-        return {"secret": self.secret(value, FAMILY_OF.get(name, name), is_secret_name(name))}
+                return {"url": url}
+        return {"secret": self.secret(value, family_of(name), is_secret_name(name))}
 
     def secret(self, value: str, family: str, named: bool = True) -> Dict[str, Any]:
         """Return a value's properties.
@@ -83,7 +86,7 @@ class Reducer:
             return dict(out, problem="is empty")
         try:
             config = json.loads(value)
-        except ValueError:
+        except (ValueError, RecursionError):
             return dict(out, problem="is not JSON")
         if not isinstance(config, dict):
             return dict(out, problem="is not a JSON object")

@@ -56,18 +56,27 @@ def units(model: Any, directory: str, profiles: Sequence[str] = ()) -> List[Dict
     for name, service in sorted(services.items()):
         if not isinstance(service, dict):
             raise ComposeError("service %s is not a mapping" % name)
-        wanted = service.get("profiles") or []
-        if wanted and not set(wanted).intersection(profiles):
-            continue
-        out.append(_unit(str(name), service, directory))
+        try:
+            wanted = [str(item) for item in service.get("profiles") or []]
+            if wanted and "*" not in profiles and not set(wanted).intersection(profiles):
+                continue
+            out.append(_unit(str(name), service, directory, model.get("volumes") or {}))
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+            # Compose's schema is wide; whatever does not fit it ends here, by name and without its values.
+            detail = str(error) if isinstance(error, ComposeError) else "is not as compose wants a service"
+            raise ComposeError("service %s %s" % (name, detail)) from None
     return out
 
 
-def _unit(name: str, service: Dict[str, Any], directory: str) -> Dict[str, Any]:
+def truthy(value: Any) -> bool:
+    """Tell whether compose takes a value for true: YAML's words may come as text out of a variable."""
+    return value is True or str(value).strip().lower() in ("true", "yes", "on", "y", "1")
+
+
+def _unit(name: str, service: Dict[str, Any], directory: str, volumes: Dict[str, Any]) -> Dict[str, Any]:
     image = str(service.get("image") or "")
-    privileged = service.get("privileged") is True
+    privileged = truthy(service.get("privileged"))
     security = [str(item) for item in service.get("security_opt") or []]
-    user = service.get("user")
     return {
         "service": name,
         "name": str(service.get("container_name") or name),
@@ -75,15 +84,18 @@ def _unit(name: str, service: Dict[str, Any], directory: str) -> Dict[str, Any]:
         "level": Level.RENDERED,
         "image": image or "built here",
         "environment": _mapping(service.get("environment")),
-        "uids": Unread(Reason.ERROR, "no user: is set, so the image decides") if user in (None, "") else [_uid(user)],
+        "uids": _uids(service.get("user")),
         "privileged": privileged,
         "host_namespaces": [key for key, option in _NAMESPACES if str(service.get(option) or "") == "host"],
-        "devices": [_device(item) for item in service.get("devices") or []],
+        "devices": [_device(item) for item in service.get("devices") or []]
+        + ["rule %s" % rule for rule in service.get("device_cgroup_rules") or []],
         "capabilities": _capabilities(service, privileged),
-        "no_new_privileges": any(re.match(r"no-new-privileges([:=]true)?$", item) for item in security),
-        "readonly_rootfs": service.get("read_only") is True,
+        "no_new_privileges": no_new_privileges(security),
+        "readonly_rootfs": truthy(service.get("read_only")),
         "limits": _limits(service),
-        "mounts": [mount for mount in (_mount(item, directory) for item in service.get("volumes") or []) if mount],
+        "mounts": [
+            mount for mount in (_mount(item, directory, volumes) for item in service.get("volumes") or []) if mount
+        ],
         "ports": [port for item in service.get("ports") or [] for port in _ports(item)],
         "mac": {
             "apparmor": "unconfined"
@@ -105,10 +117,16 @@ def _unit(name: str, service: Dict[str, Any], directory: str) -> Dict[str, Any]:
 _NAMESPACES = (("network", "network_mode"), ("pid", "pid"), ("ipc", "ipc"), ("uts", "uts"), ("user", "userns_mode"))
 
 
-def _uid(user: Any) -> Any:
-    """Return the numeric user of a `user:` value, or its name where it has no number."""
-    first = str(user).split(":", 1)[0]
-    return int(first) if first.isdigit() else {"root": 0}.get(first, first)
+def _uids(user: Any) -> Any:
+    """Return the uid of a `user:` value in a list; Unread where only the image knows it."""
+    first = str("" if user is None else user).partition(":")[0]
+    if first == "root":
+        return [0]
+    if first.isdigit():
+        return [int(first)]
+    return Unread(
+        Reason.ERROR, "user: %s, so the image decides" % first if first else "no user: is set, so the image decides"
+    )
 
 
 def _device(item: Any) -> str:
@@ -123,15 +141,22 @@ def _argv(value: Any) -> str:
 def _mapping(value: Any) -> Dict[str, str]:
     """Return an environment or labels section as a mapping. A name without a value is left out: compose would ask its shell."""
     if isinstance(value, dict):
-        return {str(key): _scalar(item) for key, item in value.items() if item is not None}
+        return {str(key): scalar(item) for key, item in value.items() if item is not None}
     pairs = (str(item).split("=", 1) for item in value or [])
     return {pair[0]: pair[1] for pair in pairs if len(pair) == 2}
 
 
-def _scalar(value: Any) -> str:
+def scalar(value: Any) -> str:
+    """Return a YAML scalar as a process would see it in its environment."""
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(value)
+
+
+def no_new_privileges(security: Iterable[str]) -> bool:
+    """Tell whether security options forbid new privileges: the last word counts."""
+    words = [item.lower() for item in security if item.lower().startswith("no-new-privileges")]
+    return bool(words) and not words[-1].endswith("false")
 
 
 def capability_set(drop: Iterable[str], add: Iterable[str]) -> List[str]:
@@ -182,13 +207,19 @@ def _bytes(value: Any) -> Optional[int]:
     return int(float(found.group(1)) * _SIZES[found.group(2)])
 
 
-def _mount(item: Any, directory: str) -> Optional[Dict[str, Any]]:
+def bound_device(options: Any) -> str:
+    """Return what a volume of the local driver really binds, "" where it is a volume of its own."""
+    options = options if isinstance(options, dict) else {}
+    return str(options.get("device") or "") if "bind" in str(options.get("o") or "").split(",") else ""
+
+
+def _mount(item: Any, directory: str, volumes: Dict[str, Any]) -> Optional[Dict[str, Any]]:
     """Return a bind or volume mount; None for an anonymous volume or a tmpfs."""
     if isinstance(item, dict):
         if item.get("type") == "tmpfs" or not item.get("source"):
             return None
         bind = item.get("type") == "bind"
-        source, target, rw = str(item["source"]), str(item.get("target")), item.get("read_only") is not True
+        source, target, rw = str(item["source"]), str(item.get("target")), not truthy(item.get("read_only"))
     else:
         parts = str(item).split(":")
         if len(parts) < 2:
@@ -196,6 +227,9 @@ def _mount(item: Any, directory: str) -> Optional[Dict[str, Any]]:
         source, target = parts[0], parts[1]
         options = parts[2].split(",") if len(parts) > 2 else []
         bind, rw = source[:1] in ("/", ".", "~"), "ro" not in options
+    device = "" if bind else bound_device((volumes.get(source) or {}).get("driver_opts"))
+    if device:
+        source, bind = device, True
     if bind and source.startswith("."):
         source = posixpath.normpath(posixpath.join(directory, source))
     return {"source": source, "target": target, "rw": rw, "bind": bind}
@@ -227,5 +261,7 @@ def _range(text: str) -> Iterable[int]:
     found = re.match(r"^(\d+)(?:-(\d+))?$", text)
     if not found:
         raise ComposeError("has a published port that is no number")
-    first = int(found.group(1))
-    return range(first, int(found.group(2) or first) + 1)
+    first, last = int(found.group(1)), int(found.group(2) or found.group(1))
+    if not first <= last <= 65535:
+        raise ComposeError("has a published port beyond 65535")
+    return range(first, last + 1)

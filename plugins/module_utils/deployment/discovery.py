@@ -35,10 +35,9 @@ def discover(host: Any, containers: List[Dict[str, Any]], told: Optional[str]) -
     if told:
         return _told(host, told.rstrip("/") or "/", projects)
     if len(projects) > 1:
-        return _ambiguous("%s (%s)" % (project, folder) for folder, project in sorted(projects.items()))
+        return _ambiguous("%s (%s)" % (project, folder) for folder, project in projects)
     if projects:
-        folder, project = next(iter(projects.items()))
-        return _folder(host, folder, project)
+        return _folder(host, *projects[0])
     folders = _known_folders(host)
     if len(folders) > 1:
         return _ambiguous(folders)
@@ -47,8 +46,8 @@ def discover(host: Any, containers: List[Dict[str, Any]], told: Optional[str]) -
     return Discovery(NONE, message="no nself deployment on this host")
 
 
-def labelled_projects(containers: List[Dict[str, Any]]) -> Dict[str, str]:
-    """Return {working directory: project name} of the compose projects that are nself."""
+def labelled_projects(containers: List[Dict[str, Any]]) -> List[Tuple[str, str]]:
+    """Return (working directory, project name) of the compose projects that are nself, sorted."""
     services: Dict[Tuple[str, str], Dict[str, str]] = {}
     for item in containers:
         config = item.get("Config") or {}
@@ -58,10 +57,10 @@ def labelled_projects(containers: List[Dict[str, Any]]) -> Dict[str, str]:
             services.setdefault((folder, project), {})[labels.get(LABEL + "service", "")] = str(
                 config.get("Image") or ""
             )
-    return {folder: project for (folder, project), found in services.items() if is_nself(found)}
+    return sorted(place for place, found in services.items() if is_nself(found))
 
 
-def _told(host: Any, folder: str, projects: Dict[str, str]) -> Discovery:
+def _told(host: Any, folder: str, projects: List[Tuple[str, str]]) -> Discovery:
     try:
         if host.stat(folder).kind != "dir":
             return Discovery(
@@ -69,7 +68,10 @@ def _told(host: Any, folder: str, projects: Dict[str, str]) -> Discovery:
             )
     except NotFound:
         return Discovery(INCOMPLETE, folder, message="nself_project_dir %s does not exist on this host" % folder)
-    return _folder(host, folder, projects.get(folder) or projects.get(host.realpath(folder)))
+    here = [(place, project) for place, project in projects if place in (folder, host.realpath(folder))]
+    if len(here) > 1:
+        return _ambiguous("%s (%s)" % (project, place) for place, project in here)
+    return _folder(host, folder, here[0][1] if here else None)
 
 
 def _folder(host: Any, folder: str, project: Optional[str]) -> Discovery:

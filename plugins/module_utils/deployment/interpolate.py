@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from typing import Any, Mapping
 
+MOST_VALUES = 100000  # the demo project of 28 services has about 1200
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _OPERATORS = (":-", ":?", ":+", "-", "?", "+")
 
@@ -19,14 +20,29 @@ class InterpolationError(ValueError):
 
 
 def interpolate(value: Any, variables: Mapping[str, str]) -> Any:
-    """Return value with every string in it (not the keys) interpolated. Raises InterpolationError."""
-    if isinstance(value, str):
-        return _expand(value, variables) if "$" in value else value
-    if isinstance(value, dict):
-        return {key: interpolate(item, variables) for key, item in value.items()}
-    if isinstance(value, list):
-        return [interpolate(item, variables) for item in value]
-    return value
+    """Return value with every string in it (not the keys) interpolated. Raises InterpolationError.
+
+    Aliases of YAML are walked as often as they are used, so a small file may stand for a huge one, or for one without
+    an end: both are refused.
+    """
+    left = [MOST_VALUES]
+
+    def walk(item: Any) -> Any:
+        left[0] -= 1
+        if left[0] < 0:
+            raise InterpolationError("more than %d values" % MOST_VALUES)
+        if isinstance(item, str):
+            return _expand(item, variables) if "$" in item else item
+        if isinstance(item, dict):
+            return {key: walk(inner) for key, inner in item.items()}
+        if isinstance(item, list):
+            return [walk(inner) for inner in item]
+        return item
+
+    try:
+        return walk(value)
+    except RecursionError:
+        raise InterpolationError("values nested too deep") from None
 
 
 def _expand(text: str, variables: Mapping[str, str]) -> str:

@@ -13,9 +13,11 @@ from ansible_collections.nself.prod.plugins.module_utils.audit.model import Miss
 from ansible_collections.nself.prod.plugins.module_utils.deployment import compose
 from ansible_collections.nself.prod.plugins.module_utils.deployment.interpolate import InterpolationError, interpolate
 from ansible_collections.nself.prod.plugins.module_utils.deployment.yaml_reader import load
-from ansible_collections.nself.prod.plugins.module_utils.host import HostError, NotFound, first_line
+from ansible_collections.nself.prod.plugins.module_utils.host import HostError, NotFound
+from ansible_collections.nself.prod.plugins.module_utils.parse import dotenv
 
-RUNTIME_FILE = ".env.runtime"
+# A compose file may include others from the network, which an audit has no business to fetch.
+NO_REMOTES = {"COMPOSE_EXPERIMENTAL_GIT_REMOTE": "false", "COMPOSE_EXPERIMENTAL_OCI_REMOTE": "false"}
 # What `nself start` starts beside the services without a profile: the containers that prepare volumes and buckets.
 OWN_PROFILES = ("init-containers",)
 _NO_COMPOSE = re.compile(r"not a docker command|unknown command|unknown (shorthand )?flag|no such plugin", re.I)
@@ -57,36 +59,36 @@ def _by_compose(
         argv += ["--project-name", project]
     for profile in profiles:
         argv += ["--profile", profile]
-    env_file = next((name for name in (RUNTIME_FILE, ".env") if _exists(host, posixpath.join(directory, name))), None)
-    if env_file:
-        argv += ["--env-file", env_file]
+    # The chain goes to compose as an env file on standard input. In the environment it would rule the command itself:
+    # a PATH, HOME, LD_PRELOAD or DOCKER_CONFIG in the project's .env would make root run the project owner's program.
+    argv += ["--env-file", "/dev/stdin", "config", "--format", "json"]
     try:
-        done = host.run(argv + ["config", "--format", "json"], timeout=8, env=dict(variables), cwd=directory)
+        done = host.run(argv, timeout=8, stdin=env_file(variables), env=NO_REMOTES, cwd=directory)
     except HostError as error:
         if error.reason == Reason.TOOL_ABSENT:
             return None
         raise Missing(FACT, error.reason, "docker compose config: " + str(error)) from error
     if done.rc:
-        problem = next(
-            (line for line in done.err.splitlines() if "level=warning" not in line and line.strip()),
-            "exit code %d" % done.rc,
-        )
         if _NO_COMPOSE.search(done.err):
             return None
+        # Only the place: what compose says of a broken file quotes the file, secrets too.
+        place = re.search(r"\bline (\d+)\b", done.err)
+        where = "line %s of a file" % place.group(1) if place else "its files"
         raise Missing(
-            FACT, Reason.PARSE_ERROR, "%s: docker compose config: %s" % (directory, unquoted(first_line(problem)))
+            FACT,
+            Reason.PARSE_ERROR,
+            "docker compose refuses %s in %s: run `docker compose config -q` there" % (where, directory),
         )
     try:
-        return json.loads(done.out)
-    except ValueError:
+        # What is printed is meant to be read by compose again, so each $ stands doubled.
+        return interpolate(json.loads(done.out), {})
+    except (ValueError, RecursionError):
         raise Missing(FACT, Reason.PARSE_ERROR, "docker compose config printed no JSON") from None
 
 
 def _by_yaml(host: Any, directory: str, variables: Mapping[str, str], files: Sequence[str]) -> Any:
-    names = [files[0]] + [name for name in compose.OVERRIDE_NAMES if _exists(host, posixpath.join(directory, name))]
     model: Any = None
-    for name in names:
-        path = posixpath.join(directory, name)
+    for path in _compose_files(host, directory, variables, files):
         try:
             part = load(host.read(path), path)
         except HostError as error:
@@ -94,7 +96,56 @@ def _by_yaml(host: Any, directory: str, variables: Mapping[str, str], files: Seq
         if isinstance(part, dict) and ("include" in part or _extends(part)):
             raise Missing(FACT, Reason.TOOL_ABSENT, path + " uses include or extends, which docker compose must read")
         model = part if model is None else compose.merge(model, part)
-    return interpolate(model, variables)
+    model = interpolate(model, variables)
+    for service in _services(model):
+        service["environment"] = _environment(host, directory, service, variables)
+    return model
+
+
+def _compose_files(host: Any, directory: str, variables: Mapping[str, str], files: Sequence[str]) -> List[str]:
+    """Return the files that compose would read: those of COMPOSE_FILE, else the project's own and its override."""
+    told = variables.get("COMPOSE_FILE", "")
+    if told:
+        names = told.split(variables.get("COMPOSE_PATH_SEPARATOR") or ":")
+        return [posixpath.join(directory, name) for name in names if name]
+    overrides = [posixpath.join(directory, name) for name in compose.OVERRIDE_NAMES]
+    return [posixpath.join(directory, files[0])] + [path for path in overrides if _exists(host, path)]
+
+
+def _services(model: Any) -> List[Dict[str, Any]]:
+    services = model.get("services") if isinstance(model, dict) else None
+    return [item for item in services.values() if isinstance(item, dict)] if isinstance(services, dict) else []
+
+
+def _environment(host: Any, directory: str, service: Dict[str, Any], variables: Mapping[str, str]) -> Dict[str, str]:
+    """Return a service's environment with what its env_file adds and what it takes over from the chain by name."""
+    out: Dict[str, str] = {}
+    entries = service.get("env_file") or []
+    for entry in entries if isinstance(entries, list) else [entries]:
+        name, required = (entry.get("path"), entry.get("required", True)) if isinstance(entry, dict) else (entry, True)
+        path = posixpath.join(directory, str(name))
+        try:
+            parsed = dotenv.parse(host.read(path))
+        except NotFound:
+            if required:
+                raise Missing(FACT, Reason.PARSE_ERROR, path + ", an env_file, does not exist") from None
+            continue
+        except HostError as error:
+            raise error.missing(FACT) from error
+        if parsed.errors:
+            raise Missing(FACT, Reason.PARSE_ERROR, "%s line %d %s" % ((path,) + parsed.errors[0]))
+        out.update(parsed.values)
+    given = service.get("environment") or {}
+    pairs = given.items() if isinstance(given, dict) else (str(item).partition("=")[::2] for item in given)
+    bare = {str(item) for item in given if "=" not in str(item)} if isinstance(given, list) else set()
+    for name, value in pairs:
+        if value is None or name in bare:
+            # compose asks its own environment, which nself fills with the chain
+            if name in variables:
+                out[str(name)] = variables[name]
+        else:
+            out[str(name)] = compose.scalar(value)
+    return out
 
 
 def _extends(model: Dict[str, Any]) -> bool:
@@ -111,6 +162,15 @@ def _exists(host: Any, path: str) -> bool:
         return False
 
 
-def unquoted(message: str) -> str:
-    """Return an error message of compose without what it quotes: a quoted value may be a secret."""
-    return re.sub(r"\"[^\"]*\"|'[^']*'|`[^`]*`", "…", message)
+def env_file(variables: Mapping[str, str]) -> str:
+    """Return variables as an env file that compose reads literally, whatever the values hold."""
+    lines = []
+    for name, value in variables.items():
+        if not re.match(r"^[A-Za-z_][A-Za-z0-9_.]*$", name):
+            continue  # compose refuses such a name, and nothing can refer to it
+        if "'" in value:
+            escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("$", "\\$").replace("\n", "\\n")
+            lines.append('%s="%s"' % (name, escaped))
+        else:
+            lines.append("%s='%s'" % (name, value))
+    return "\n".join(lines) + "\n"

@@ -23,6 +23,12 @@ ROLES = {
     "adminer": (("adminer",), ("adminer",)),
     "pgadmin": (("pgadmin",), ("pgadmin4", "pgadmin")),
     "bull-board": (("bull-board", "bullboard"), ("bull-board",)),
+    "maildev": (("maildev",), ("maildev",)),
+    "mailcatcher": (("mailcatcher",), ("mailcatcher",)),
+    "phpmyadmin": (("phpmyadmin",), ("phpmyadmin",)),
+    "pgweb": (("pgweb",), ("pgweb",)),
+    "dbgate": (("dbgate",), ("dbgate",)),
+    "redis-commander": (("redis-commander",), ("redis-commander",)),
 }
 
 

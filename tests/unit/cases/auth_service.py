@@ -85,7 +85,7 @@ CASES = {
         [
             {URLS: "https://www.example.com,https://app.example.com/in"},
             {URLS: "https://pr-*.example.com"},
-            {URLS: "https://*.example.com"},
+            {URLS: "https://*.example.com,com.example.app://callback"},
         ],
         [
             {},
@@ -95,6 +95,11 @@ CASES = {
             {URLS: "https://*"},
             {URLS: "https://*.com"},
             {URLS: "https://[broken"},
+            {URLS: ","},
+            {URLS: "https://!(x)"},
+            {URLS: "https://127.0.0.2"},
+            {URLS: "https://[::1]:3000"},
+            {URLS: "https://*.github.io"},
         ],
     ),
 }

@@ -46,6 +46,7 @@ CASES = {
             files(entry(), entry("/opt/nself/.env.prod", mode=0o640)),
             files(entry(uid=1001)),
             files(entry(), folders=[folder(0o777)]),
+            files(entry(), folders=[folder(), folder(0o755, 1001, "/opt")]),
             files(entry("/opt/nself/docker-compose.yml", 0o644, kind="compose", inline=["JWT_SECRET"])),
         ],
         "unknown": [
@@ -86,6 +87,7 @@ CASES = {
                 )
             ),
             deployment(unit("minio", "minio", env={"MINIO_ROOT_PASSWORD": RANDOM[:12]})),
+            deployment(unit("app", "", env={"SESSION_SECRET": "a9"})),
             deployment(unit("minio", "minio", env={})),
             deployment(unit("grafana", "grafana", env={"GF_SECURITY_ADMIN_USER": "me"})),
         ],
@@ -100,6 +102,16 @@ CASES = {
         "pass": [
             deployment(unit(env={"REDIS_PASSWORD": RANDOM, "POSTGRES_PASSWORD": OTHER, "DATABASE_URL": URL % OTHER})),
             deployment(unit(env={"JWT_SECRET": RANDOM}), unit("auth", env={"AUTH_JWT_SECRET": RANDOM})),
+            deployment(
+                unit(
+                    env={
+                        "REDIS_PASSWORD": RANDOM,
+                        "CACHE_PASSWORD": RANDOM,
+                        "DB_PASS": OTHER,
+                        "POSTGRES_PASSWORD": OTHER,
+                    }
+                )
+            ),
         ],
         "fail": [
             deployment(unit(env={"REDIS_PASSWORD": RANDOM, "POSTGRES_PASSWORD": RANDOM})),
@@ -111,5 +123,5 @@ CASES = {
     },
 }
 FREE_MAPS = {"git"}
-# Only the project's own folder, the first, says who its owner is; fingerprints have no service.
-OPTIONAL = {("DATA-29", "files.folders.uid"), ("DATA-32", "deployment.units.service")}
+# Fingerprints have no service.
+OPTIONAL = {("DATA-32", "deployment.units.service")}

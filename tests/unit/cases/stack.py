@@ -18,6 +18,7 @@ CASES = {
         "fail": [
             deployment(unit("mailpit", "mailpit", env={})),
             deployment(unit("queues", "bull-board", "rendered", env={})),
+            deployment(unit("mail", "maildev", env={})),
             deployment(unit("auth", "auth", env={"AUTH_SMTP_HOST": "mailpit"})),
         ],
         "unknown": [UNREADABLE, deployment(unit("auth", "auth"))],

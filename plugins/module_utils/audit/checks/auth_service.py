@@ -7,11 +7,11 @@ The defaults are those of hasura-auth's command line (docs/cli.md of nhost/hasur
 
 from __future__ import annotations
 
-from typing import Any, Callable, List, Optional, Tuple
-from urllib.parse import urlsplit
+from typing import Any, Callable, List, Tuple
 
 from ansible_collections.nself.prod.plugins.module_utils.audit.facts import Record
 from ansible_collections.nself.prod.plugins.module_utils.audit.model import Fix, Severity, Verdict, check
+from ansible_collections.nself.prod.plugins.module_utils.audit.redirects import redirect_problem
 from ansible_collections.nself.prod.plugins.module_utils.audit.units import (
     go_duration,
     judge_units,
@@ -25,7 +25,6 @@ from ansible_collections.nself.prod.plugins.module_utils.audit.units import (
 
 AUTH = ("auth",)
 PRIVILEGED_ROLES = ("admin", "moderator", "administrator", "superuser", "staff")
-LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1", "0.0.0.0")
 
 
 def _fix(text: str, *variables: str) -> Fix:
@@ -36,7 +35,7 @@ def _at_most(name: str, limit: int) -> Callable[[str], Tuple[bool, str]]:
     def good(value: str) -> Tuple[bool, str]:
         number = whole_number(value)
         if number is None:
-            return False, "%s=%s is not a whole number of seconds" % (name, value)
+            return False, "%s is not a whole number of seconds" % name
         return 0 < number <= limit, "%d s" % number
 
     return good
@@ -128,7 +127,7 @@ def password_min_length(facts: Any, policy: Any) -> Verdict:
     def good(value: str) -> Tuple[bool, str]:
         number = whole_number(value)
         if number is None:
-            return False, "%s=%s is not a number" % (name, value)
+            return False, "%s is not a number" % name
         return number >= least, "%d characters" % number
 
     return setting(facts, "auth", name, "3", "at least %d characters" % least, good)
@@ -184,7 +183,7 @@ def _rate(unit: Record, kind: str, most: int, seconds: int) -> Tuple[bool, str]:
     interval = plain(unit, "AUTH_RATE_LIMIT_%s_INTERVAL" % kind, "5m") or ""
     number, length = whole_number(burst), go_duration(interval)
     if number is None or length is None:
-        return False, "%s per %s is not a number per Go duration" % (burst, interval)
+        return False, "the limit is not a number per Go duration (15m, 1h)"
     return number <= most and length >= seconds, "%d per %g s" % (number, length)
 
 
@@ -313,27 +312,13 @@ def no_change_env(facts: Any, policy: Any) -> Verdict:
 )
 def redirect_allow_list(facts: Any, policy: Any) -> Verdict:
     def good(value: str) -> Tuple[bool, str]:
-        bad = [item for item in (_redirect_problem(url.strip()) for url in value.split(",") if url.strip()) if item]
+        urls = [url.strip() for url in value.split(",") if url.strip()]
+        bad = [problem for problem in map(redirect_problem, urls) if problem]
+        if not urls:
+            return False, "it names no URL"
         return not bad, "; ".join(bad) if bad else value
 
     return setting(facts, "auth", "AUTH_ACCESS_CONTROL_ALLOWED_REDIRECT_URLS", None, "https origins of your own", good)
-
-
-def _redirect_problem(url: str) -> Optional[str]:
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return "%s is no URL" % url
-    host = parts.netloc.rsplit("@", 1)[-1]
-    if parts.scheme != "https":
-        return "%s is not https" % url
-    if host.split(":", 1)[0] in LOCAL_HOSTS:
-        return "%s is this machine" % url
-    # A pattern inside a label (pr-*.example.com) names one's own domain; a bare star or one without a domain names anybody's.
-    domain = host.split(".", 1)[-1] if "." in host else ""
-    if "*" in host and ("." not in domain or "*" in domain):
-        return "%s may be any host" % url
-    return None
 
 
 CHECKS = (

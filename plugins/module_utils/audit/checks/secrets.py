@@ -27,6 +27,7 @@ DEFAULT_WHEN_UNSET = {
     "meilisearch": "MEILI_MASTER_KEY",
 }
 # Names whose empty value means that the door stands open.
+SHORTEST = 8  # characters: below, guessing needs no luck
 NEVER_EMPTY = ("POSTGRES_PASSWORD", "REDIS_PASSWORD", "HASURA_GRAPHQL_ADMIN_SECRET") + tuple(
     DEFAULT_WHEN_UNSET.values()
 )
@@ -66,7 +67,9 @@ def secret_files_private(facts: Any, policy: Any) -> Verdict:
 
     def folder(entry: Record) -> Tuple[bool, str]:
         mode = entry.read("mode")
-        # The sticky bit keeps others from replacing a file that is not theirs.
+        # The sticky bit keeps others from replacing a file that is not theirs; an owner replaces what he likes.
+        if entry.read("uid") not in owners:
+            return False, "owned by uid %d" % entry.read("uid")
         return not mode & 0o002 or bool(mode & 0o1000), "mode %04o" % mode
 
     found = each(facts.records("files.entries"), _path, file)
@@ -182,7 +185,8 @@ def _problem(name: str, secret: Dict[str, Any], least: int) -> str:
         return "known defaults"
     if secret["placeholder"]:
         return "placeholders"
-    return "shorter than %d characters" % least if name == "MINIO_ROOT_PASSWORD" and secret["length"] < least else ""
+    least = least if name == "MINIO_ROOT_PASSWORD" else SHORTEST
+    return "shorter than %d characters" % least if secret["length"] < least else ""
 
 
 @check(

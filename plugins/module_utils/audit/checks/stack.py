@@ -18,8 +18,20 @@ from ansible_collections.nself.prod.plugins.module_utils.audit.model import (
 from ansible_collections.nself.prod.plugins.module_utils.audit.units import all_units, level_of, name_of, plain, truthy
 from ansible_collections.nself.prod.plugins.module_utils.audit.verdicts import decide, each, summed
 
-DEVELOPMENT_ROLES = ("mailpit", "mailhog", "adminer", "pgadmin", "bull-board")
-MAIL_CATCHERS = ("mailpit", "mailhog", "maildev", "localhost", "127.0.0.1")
+DEVELOPMENT_ROLES = (
+    "mailpit",
+    "mailhog",
+    "maildev",
+    "mailcatcher",
+    "adminer",
+    "pgadmin",
+    "pgweb",
+    "phpmyadmin",
+    "dbgate",
+    "redis-commander",
+    "bull-board",
+)
+MAIL_CATCHERS = ("mailpit", "mailhog", "maildev", "mailcatcher", "localhost", "127.0.0.1")
 
 
 def _level(units: List[Record]) -> str:

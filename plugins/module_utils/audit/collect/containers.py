@@ -12,9 +12,14 @@ from typing import Any, Dict, List, Optional
 
 from ansible_collections.nself.prod.plugins.module_utils.audit.collect.docker import ports_of
 from ansible_collections.nself.prod.plugins.module_utils.audit.collector import Collector, attempt
+from ansible_collections.nself.prod.plugins.module_utils.audit.facts import Unread
 from ansible_collections.nself.prod.plugins.module_utils.audit.model import Level, Missing, Reason
 from ansible_collections.nself.prod.plugins.module_utils.audit.tables.container_capabilities import from_mask
-from ansible_collections.nself.prod.plugins.module_utils.deployment.compose import capability_set
+from ansible_collections.nself.prod.plugins.module_utils.deployment.compose import (
+    bound_device,
+    capability_set,
+    no_new_privileges,
+)
 from ansible_collections.nself.prod.plugins.module_utils.deployment.roles import role_of
 from ansible_collections.nself.prod.plugins.module_utils.host import HostError
 
@@ -25,7 +30,8 @@ def collect(host: Any, need: Any) -> List[Dict[str, Any]]:
     """Return a unit for every running container, those of other projects included, with the compose labels."""
     containers = [item for item in need("docker_containers") if (item.get("State") or {}).get("Running")]
     members = _processes(host, [str(item["Id"]) for item in containers])
-    return [_unit(host, item, members.get(str(item["Id"]), [])) for item in containers]
+    volumes = attempt(lambda: need("docker_volumes"))
+    return [_unit(host, item, members.get(str(item["Id"]), []), volumes) for item in containers]
 
 
 def _processes(host: Any, ids: List[str]) -> Dict[str, List[str]]:
@@ -46,7 +52,7 @@ def _processes(host: Any, ids: List[str]) -> Dict[str, List[str]]:
     return out
 
 
-def _unit(host: Any, item: Dict[str, Any], pids: List[str]) -> Dict[str, Any]:
+def _unit(host: Any, item: Dict[str, Any], pids: List[str], volumes: Any) -> Dict[str, Any]:
     config, applied = item.get("Config") or {}, item.get("HostConfig") or {}
     labels = config.get("Labels") or {}
     name = str(item.get("Name", "")).lstrip("/")
@@ -72,28 +78,33 @@ def _unit(host: Any, item: Dict[str, Any], pids: List[str]) -> Dict[str, Any]:
         "uids": attempt(lambda: _uids(host, pid, pids)),
         "privileged": privileged,
         "host_namespaces": [key for key, option in _NAMESPACES if applied.get(option) == "host"],
-        "devices": [str(device.get("PathOnHost")) for device in applied.get("Devices") or []],
+        "devices": [str(device.get("PathOnHost")) for device in applied.get("Devices") or []]
+        + ["rule %s" % rule for rule in applied.get("DeviceCgroupRules") or []],
         "capabilities": ["ALL"] if privileged else _capabilities(status, applied),
-        "no_new_privileges": _flag(
-            status, "NoNewPrivs", any("no-new-privileges" in entry and "false" not in entry for entry in security)
-        ),
+        "no_new_privileges": _flag(status, "NoNewPrivs", no_new_privileges(security)),
         "readonly_rootfs": _readonly(host, pid, applied),
         "limits": _limits(host, pid, applied),
-        "mounts": [
-            {
-                "source": str(mount.get("Source") or mount.get("Name") or ""),
-                "target": str(mount.get("Destination")),
-                "rw": bool(mount.get("RW")),
-                "bind": mount.get("Type") == "bind",
-            }
-            for mount in item.get("Mounts") or []
-        ],
+        "mounts": [_mount(mount, volumes) for mount in item.get("Mounts") or []],
         "ports": ports_of(item),
         "mac": _mac(host, pid, item, status),
         "argv": [str(item.get("Path") or "")]
         + [str(part) for part in item.get("Args") or []]
         + (config.get("Healthcheck") or {}).get("Test", []),
         "pids": pids,
+    }
+
+
+def _mount(mount: Dict[str, Any], volumes: Any) -> Dict[str, Any]:
+    """Return a mount. A volume goes by its name, unless it is another folder of the host under a volume's name."""
+    source: Any = str(mount.get("Source") or "")
+    if mount.get("Type") == "volume":
+        name = str(mount.get("Name") or "")
+        source = volumes if isinstance(volumes, Unread) else bound_device(volumes.get(name)) or name
+    return {
+        "source": source,
+        "target": str(mount.get("Destination")),
+        "rw": bool(mount.get("RW")),
+        "bind": mount.get("Type") == "bind",
     }
 
 

@@ -87,9 +87,21 @@ def _public(
     }
     out["env"] = reducer.environment(unit["environment"])
     texts = list(unit["argv"]) + [_cmdline(host, pid) for pid in unit.get("pids", [])]
-    out["argv_secrets"] = names_in(texts, secrets)
+    out["argv_secrets"] = sorted(set(names_in(texts, secrets)) | set(passed_in(texts)))
     out["image_secrets"] = _image_secrets(unit, images)
     return out
+
+
+# How programs are handed a secret on their command line, with a value that is no variable for the shell to fill in.
+_PASSED = re.compile(
+    r"(?:^|[\s\0\"'])(?:(--?(?:requirepass|masterauth|password|pass|admin-secret|secret-key|master-key|jwt-secret|token))[=\s\0]"
+    r"|([A-Z0-9_]*(?:PASSWORD|PASSWD|SECRET|TOKEN))=)[\"']?(?![\s\0\"'$-])"
+)
+
+
+def passed_in(texts: Iterable[str]) -> List[str]:
+    """Return the flags and assignments by which these command lines hand over a secret."""
+    return [flag or name for text in texts for flag, name in _PASSED.findall(text)]
 
 
 def names_in(texts: Iterable[str], secrets: Mapping[str, str]) -> List[str]:

@@ -30,6 +30,8 @@ def collect_engine(host: Any, need: Any) -> Dict[str, Any]:
         raise error.missing("docker") from error
     if done.rc == 0 or done.out.lstrip().startswith("{"):
         info = _json(done.out, "docker info")
+        if not isinstance(info, dict):
+            raise Missing("docker", Reason.PARSE_ERROR, "docker info printed no JSON object")
         if info.get("ServerVersion"):
             return {"state": "present", "info": info}
         problem = " ".join(str(item) for item in info.get("ServerErrors") or []) or done.err
@@ -64,6 +66,17 @@ def collect_images(host: Any, need: Any) -> Dict[str, Dict[str, Any]]:
         return {}
     done = host.run(["docker", "image", "inspect"] + ids, timeout=10)
     return {str(item.get("Id")): item for item in _json(done.out, "docker image inspect")}
+
+
+def collect_volumes(host: Any, need: Any) -> Dict[str, Any]:
+    """Return the driver options of the running containers' named volumes, by name."""
+    running = [item for item in need("docker_containers") if (item.get("State") or {}).get("Running")]
+    mounts = [mount for item in running for mount in item.get("Mounts") or [] if mount.get("Type") == "volume"]
+    names = sorted({str(mount.get("Name")) for mount in mounts})
+    if not names:
+        return {}
+    done = host.run(["docker", "volume", "inspect"] + names, timeout=8)
+    return {str(item.get("Name")): item.get("Options") for item in _json(done.out, "docker volume inspect")}
 
 
 def collect(host: Any, need: Any) -> Dict[str, Any]:
@@ -128,7 +141,7 @@ def _run(host: Any, argv: List[str]) -> str:
 def _json(text: str, what: str) -> Any:
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise Missing("docker", Reason.PARSE_ERROR, what + " printed no JSON") from None
 
 
@@ -206,5 +219,6 @@ COLLECTORS = (
     Collector("docker_engine", collect_engine, deadline=8.0, hidden=True),
     Collector("docker_containers", collect_containers, deadline=14.0, hidden=True),
     Collector("docker_images", collect_images, deadline=16.0, hidden=True),
+    Collector("docker_volumes", collect_volumes, deadline=15.0, hidden=True),
     Collector("docker", collect, deadline=15.0),
 )

@@ -15,14 +15,21 @@ from typing import Any, Dict, List, Optional
 from ansible_collections.nself.prod.plugins.module_utils.audit.collector import Collector, attempt
 from ansible_collections.nself.prod.plugins.module_utils.audit.model import Missing, Reason
 from ansible_collections.nself.prod.plugins.module_utils.audit.tables.secret_names import is_secret_name
-from ansible_collections.nself.prod.plugins.module_utils.deployment.compose import FILE_NAMES, OVERRIDE_NAMES
 from ansible_collections.nself.prod.plugins.module_utils.host import HostError, NotFound, first_line
 
 # Templates are meant to be read and committed.
 TEMPLATES = re.compile(r"\.(example|sample|template|dist)$")
-ASSIGNMENT = re.compile(r"^\s*-?\s*[\"']?([A-Za-z_][A-Za-z0-9_]*)[\"']?\s*[:=]\s*[\"']?([^\s\"'#][^\"'#]*)")
-# Git reads configuration of the work tree, which is not root's: these entries could make it run something.
-GIT = ["git", "-c", "safe.directory=*", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null"]
+ENV_NAMES = re.compile(r"^\.env|[._-]env$|^env[._-]|\.env[._-]")
+ANY_NAME = re.compile(r"")
+COMPOSE_NAMES = re.compile(r"^(docker-)?compose([.-].*)?\.ya?ml$")
+# NAME: value and NAME=value wherever they stand on a line; a value ends where YAML's flow syntax goes on.
+ASSIGNMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)[\"']?\s*[:=]\s*[\"']?(\$\{[^}]*\}|[^\s\"'#,}{]+)")
+# ${NAME} and ${NAME:?message} hold no value; ${NAME:-value} does.
+REFERENCE = re.compile(r"^\$\{?[A-Za-z_][A-Za-z0-9_]*(:?[?][^}]*|:?-(\$\{[^}]*)?)?\}?\}?$")
+URL_PASSWORD = re.compile(r"://[^:/@\s\"']+:([^@/\s\"'$][^@/\s\"']*)@")
+# A work tree's configuration can make git run programs and fetch, so it is asked as the work tree's owner and kept off the network.
+GIT = ["git", "-c", "safe.directory=*", "-c", "core.fsmonitor=false"]
+GIT_ENVIRONMENT = {"GIT_ALLOW_PROTOCOL": "none", "GIT_NO_LAZY_FETCH": "1", "GIT_TERMINAL_PROMPT": "0"}
 
 
 def collect(host: Any, need: Any) -> Dict[str, Any]:
@@ -46,21 +53,23 @@ def collect(host: Any, need: Any) -> Dict[str, Any]:
 
 
 def _env_files(host: Any, directory: str) -> List[str]:
-    folders = [directory]
+    """Return the files that hold secrets by their names: env files and their copies, and everything in secrets/."""
     inner = posixpath.join(directory, ".environments")
     try:
-        folders += [posixpath.join(inner, name) for name in host.listdir(inner)]
+        folders = [posixpath.join(inner, name) for name in host.listdir(inner)]
     except NotFound:
-        pass
+        folders = []
     out = []
-    for folder in folders:
+    for folder, wanted in (
+        [(directory, ENV_NAMES)]
+        + [(place, ENV_NAMES) for place in folders]
+        + [(posixpath.join(directory, "secrets"), ANY_NAME)]
+    ):
         try:
             names = host.listdir(folder)
         except NotFound:
             continue
-        out += [
-            posixpath.join(folder, name) for name in names if name.startswith(".env") and not TEMPLATES.search(name)
-        ]
+        out += [posixpath.join(folder, name) for name in names if wanted.search(name) and not TEMPLATES.search(name)]
     return [path for path in out if host.stat(path, follow=False).kind in ("file", "link")]
 
 
@@ -74,7 +83,7 @@ def _compose_files(host: Any, directory: str) -> List[str]:
         names = host.listdir(directory)
     except NotFound:
         return []
-    return [posixpath.join(directory, name) for name in names if name in FILE_NAMES + OVERRIDE_NAMES]
+    return [posixpath.join(directory, name) for name in names if COMPOSE_NAMES.match(name)]
 
 
 def _compose_info(host: Any, path: str) -> Dict[str, Any]:
@@ -83,10 +92,16 @@ def _compose_info(host: Any, path: str) -> Dict[str, Any]:
 
 def inline_secrets(text: str) -> List[str]:
     """Return the names of secrets whose value stands in a compose file itself, not as a ${VARIABLE}."""
-    found = (ASSIGNMENT.match(line) for line in text.splitlines())
-    return sorted(
-        {match.group(1) for match in found if match and is_secret_name(match.group(1)) and "$" not in match.group(2)}
-    )
+    found = set()
+    for line in text.splitlines():
+        if line.lstrip().startswith("#"):
+            continue
+        for match in ASSIGNMENT.finditer(line):
+            if is_secret_name(match.group(1)) and not REFERENCE.match(match.group(2)):
+                found.add(match.group(1))
+        if URL_PASSWORD.search(line):
+            found.add("a URL's password")
+    return sorted(found)
 
 
 def _folders(host: Any, directory: str) -> List[Dict[str, Any]]:
@@ -106,9 +121,14 @@ def _git(host: Any, directory: str, paths: List[str]) -> Optional[Dict[str, Any]
     names = [posixpath.relpath(path, directory) for path in paths]
     if not names:
         return {"tracked": [], "not_ignored": []}
+    info = host.stat(directory)
+
+    def git(*words: str) -> Any:
+        argv = GIT + list(words) + ["--"] + names
+        return host.run(argv, cwd=directory, env=GIT_ENVIRONMENT, owner=(info.uid, info.gid))
+
     try:
-        tracked = host.run(GIT + ["ls-files", "-z", "--cached", "--"] + names, cwd=directory)
-        ignored = host.run(GIT + ["check-ignore", "--no-index", "-z", "--"] + names, cwd=directory)
+        tracked, ignored = git("ls-files", "-z", "--cached"), git("check-ignore", "--no-index", "-z")
     except HostError as error:
         raise error.missing("files.git") from error
     # check-ignore exits 1 where nothing is ignored.

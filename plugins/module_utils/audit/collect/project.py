@@ -22,6 +22,7 @@ from ansible_collections.nself.prod.plugins.module_utils.deployment.discovery im
     Discovery,
     discover,
 )
+from ansible_collections.nself.prod.plugins.module_utils.deployment.hasura_flags import with_flags
 from ansible_collections.nself.prod.plugins.module_utils.deployment.render import render
 from ansible_collections.nself.prod.plugins.module_utils.host import NotFound
 from ansible_collections.nself.prod.plugins.module_utils.parse import dotenv
@@ -101,6 +102,11 @@ def _rendered(host: Any, found: Discovery, chain: Any) -> List[Dict[str, Any]]:
         return []
     if isinstance(chain, Unread):
         raise Missing("deployment.units", chain.reason, chain.detail)
+    for file in chain[2]:
+        for error in file["errors"]:
+            # Neither the shell nor compose reads such a file to its end, so what would start is not known.
+            place = "%s/%s line %d" % (found.directory, file["name"], error["line"])
+            raise Missing("deployment.units", Reason.PARSE_ERROR, "%s %s" % (place, error["problem"]))
     variables = {name: item.value for name, item in chain[1].items()}
     return render(host, str(found.directory), found.project, variables, found.files)
 
@@ -114,9 +120,13 @@ def _units(started: Any, found: Discovery, rendered: Any) -> List[Dict[str, Any]
         if not running:
             raise Missing("deployment.units", rendered.reason, rendered.detail)
         # What runs is known whatever the files say; what they would start besides stands in `rendered` as unread.
-        return running
+        rendered = []
     services = {unit["service"] for unit in running}
-    return running + [unit for unit in rendered if unit["service"] not in services]
+    units = running + [unit for unit in rendered if unit["service"] not in services]
+    for unit in units:
+        if unit["role"] == "hasura":
+            unit["environment"] = with_flags(unit["environment"], " ".join(unit["argv"]))
+    return units
 
 
 def _belongs(labels: Mapping[str, str], found: Discovery) -> bool:

@@ -20,38 +20,23 @@ def is_secret_name(name: str) -> bool:
     return bool(_SECRET.search(name)) and not _HARMLESS.search(name)
 
 
-# Names of one family carry one secret by design; the same secret in two families is reuse.
-FAMILIES = {
-    "postgres": ("POSTGRES_PASSWORD", "PGPASSWORD", "DB_PASSWORD", "DATABASE_PASSWORD", "PROD_DB_PASSWORD"),
-    "hasura-admin": (
-        "HASURA_GRAPHQL_ADMIN_SECRET",
-        "HASURA_ADMIN_SECRET",
-        "ADMIN_SECRET",
-        "NHOST_ADMIN_SECRET",
-        "PROD_HASURA_SECRET",
-    ),
-    "jwt": (
-        "HASURA_GRAPHQL_JWT_SECRET",
-        "HASURA_JWT_KEY",
-        "AUTH_JWT_SECRET",
-        "AUTH_JWT_KEY",
-        "JWT_SECRET",
-        "JWT_KEY",
-        "PROD_JWT_KEY",
-    ),
-    "minio": (
-        "MINIO_ROOT_PASSWORD",
-        "MINIO_SECRET_KEY",
-        "AWS_SECRET_ACCESS_KEY",
-        "S3_SECRET_KEY",
-        "S3_SECRET_ACCESS_KEY",
-        "PROD_MINIO_PASSWORD",
-    ),
-    "redis": ("REDIS_PASSWORD", "PROD_REDIS_PASSWORD"),
-    "grafana": ("GF_SECURITY_ADMIN_PASSWORD", "GRAFANA_ADMIN_PASSWORD", "PROD_GRAFANA_PASSWORD"),
-    "meilisearch": ("MEILI_MASTER_KEY", "MEILISEARCH_MASTER_KEY", "SEARCH_API_KEY", "PROD_MEILISEARCH_KEY"),
-}
-FAMILY_OF = {name: family for family, names in FAMILIES.items() for name in names}
+# Names that carry one secret by design are of one family; the same secret in two families is reuse. First match wins.
+FAMILIES = (
+    ("jwt", re.compile(r"JWT")),
+    ("hasura-admin", re.compile(r"(HASURA|NHOST|GRAPHQL).*SECRET|^ADMIN_SECRET$")),
+    ("minio", re.compile(r"(MINIO|S3|AWS|STORAGE).*(SECRET|PASSWORD|KEY)")),
+    ("redis", re.compile(r"(REDIS|VALKEY|CACHE|QUEUE|BULL).*PASS")),
+    ("grafana", re.compile(r"(^GF_|GRAFANA).*PASS")),
+    ("meilisearch", re.compile(r"(MEILI|SEARCH).*KEY")),
+    ("postgres", re.compile(r"(POSTGRES|PG|DB|DATABASE|SQL).*PASS")),
+)
+
+
+def family_of(name: str) -> str:
+    """Return the family of a secret by its name: a name of none is a family of its own."""
+    return next((family for family, pattern in FAMILIES if pattern.search(name.upper())), name)
+
+
 # The password inside a URL belongs to what the URL leads to.
 FAMILY_OF_SCHEME = {
     "postgres": "postgres",
@@ -72,7 +57,7 @@ KNOWN = frozenset(
     hasura-admin-secret-dev nhost-admin-secret demo-password demo-admin-secret demo-redis-password demo-grafana-password
     demo-jwt-secret-key-minimum-32-characters-long demo-meilisearch-master-key-32chars change-this-secret-in-production
     development-secret-key-minimum-32-characters-long your-secret-key your-super-secret-jwt-token-with-at-least-32-characters-long
-    super-secret supersecret mysecretpassword
+    super-secret supersecret mysecretpassword password1! postgres123 hunter2 admin1234 p@ssw0rd
     """.split()
 )
 # A value that says of itself that it is to be replaced.
