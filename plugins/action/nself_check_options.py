@@ -10,15 +10,18 @@ from typing import Any, Optional
 
 from ansible.plugins.action import ActionBase
 from ansible_collections.nself.prod.plugins.plugin_utils import options
+from ansible_collections.nself.prod.plugins.plugin_utils.play import hosts_of, variables_of
 
 SPEC = {
     "category": {"type": "raw"},
     "output": {"type": "raw"},
     "fail_on": {"type": "raw", "default": "critical"},
+    "fail_on_unknown": {"type": "raw", "default": True},
     "verbose": {"type": "bool", "default": False},
     "policy": {"type": "raw"},
     "waivers": {"type": "raw"},
 }
+BECOME = "nself_check_become"
 
 
 class ActionModule(ActionBase):
@@ -33,11 +36,13 @@ class ActionModule(ActionBase):
         super().run(tmp, task_vars)
         _unused, args = self.validate_argument_spec(SPEC)
         try:
+            _check_variables(task_vars or {})
             options.policy(args["policy"])
             options.exceptions(args["waivers"])
             read = {
                 "categories": options.categories(args["category"]),
                 "fail_on": options.fail_on(args["fail_on"]),
+                "fail_on_unknown": options.flag("nself_check_fail_on_unknown", args["fail_on_unknown"]),
                 "output": options.output(args["output"], os.getcwd()),
                 "verbose": args["verbose"],
                 "fingerprint_key": secrets.token_hex(32),
@@ -46,3 +51,14 @@ class ActionModule(ActionBase):
             return {"failed": True, "changed": False, "msg": str(error)}
         # Only a success holds the key; a failure must be shown.
         return dict(read, changed=False, _ansible_no_log=True)
+
+
+def _check_variables(task_vars: dict[str, Any]) -> None:
+    """Check what is no argument of the task: how each host is audited, and names that nobody reads. Raises OptionError."""
+    options.known_variables(task_vars)
+    for host in hosts_of(task_vars):
+        variables = variables_of(task_vars, host)
+        options.known_variables(variables)
+        if BECOME in variables:
+            # By way of hostvars, which renders it where it is a template.
+            options.flag(BECOME, task_vars["hostvars"][host][BECOME])

@@ -19,6 +19,7 @@ from ansible.plugins.action import ActionBase
 from ansible.utils import color
 from ansible.utils.display import Display
 from ansible_collections.nself.prod.plugins.plugin_utils import options
+from ansible_collections.nself.prod.plugins.plugin_utils.play import hosts_of, variables_of
 from ansible_collections.nself.prod.plugins.plugin_utils.report import console, fleet, json_report, remedy
 from ansible_collections.nself.prod.plugins.plugin_utils.report.shape import HostReport, host_report
 from ansible_collections.nself.prod.plugins.plugin_utils.report.text import Style
@@ -30,6 +31,7 @@ SPEC = {
     "verbose": {"type": "bool", "default": False},
     "output": {"type": "path"},
     "fail_on": {"type": "raw", "default": "critical"},
+    "fail_on_unknown": {"type": "raw", "default": True},
     "waivers": {"type": "raw"},
 }
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -50,40 +52,33 @@ class ActionModule(ActionBase):
         _unused, args = self.validate_argument_spec(SPEC)
         try:
             fail_on = options.fail_on(args["fail_on"])
+            fail_on_unknown = options.flag("nself_check_fail_on_unknown", args["fail_on_unknown"])
             path = options.output(args["output"], os.getcwd())
             exceptions = options.exceptions(args["waivers"])
         except options.OptionError as error:
             raise AnsibleActionFail(str(error)) from None
-        hosts = [host_report(host, _registered(task_vars, host, args["result"])) for host in _all_hosts(task_vars)]
+        results = {host: variables_of(task_vars, host).get(args["result"]) for host in hosts_of(task_vars)}
+        if not any(results.values()):
+            raise AnsibleActionFail(
+                "There is no audit to report on: no host has a result in %s. Run the whole playbook." % args["result"]
+            )
+        hosts = [host_report(host, result) for host, result in results.items()]
         hosts = [fleet.summed(host) for host in fleet.compare_secrets(hosts, exceptions)]
         remedies = remedy.shipped(ROOT, task_vars.get("ansible_inventory_sources") or (), os.getcwd())
         _print(hosts, remedies, args["verbose"])
         if path is not None:
-            _write(path, json_report.render(hosts, version(ROOT), _when(hosts), fail_on))
+            _write(path, json_report.render(hosts, version(ROOT), _when(hosts), fail_on, fail_on_unknown))
         totals = fleet.summary(hosts)
+        gate = fleet.gate(hosts, fail_on, fail_on_unknown)
         return {
             "changed": False,
             "fleet": totals,
-            "gate": fleet.gate(hosts, fail_on),
+            "gate": list(gate.reasons),
+            "gate_message": gate.message,
             "output": path,
             "ansible_stats": {"data": {"nself_check": totals}, "per_host": False, "aggregate": False},
             "_ansible_verbose_override": True,
         }
-
-
-def _all_hosts(task_vars: dict[str, Any]) -> list[str]:
-    """Return every host that the play was meant for, also those that it lost."""
-    return [str(host) for host in task_vars.get("ansible_play_hosts_all") or [task_vars["inventory_hostname"]]]
-
-
-def _registered(task_vars: dict[str, Any], host: str, name: str) -> Any:
-    try:
-        hostvars = task_vars["hostvars"]
-        # A registered result is data: rendering each host's variables as templates would only cost time.
-        variables = hostvars.raw_get(host) if hasattr(hostvars, "raw_get") else hostvars[host]
-        return variables.get(name)
-    except Exception:  # pylint: disable=broad-except  # one host's broken variables must not cost the others' report
-        return None
 
 
 def _print(hosts: list[HostReport], remedies: remedy.Remedies, verbose: bool) -> None:

@@ -11,6 +11,7 @@ short_description: Read the options of an audit before any host is touched
 version_added: "0.1.0"
 description:
   - Reads what the user asked of C(nself.prod.check) and fails with one clear line where that cannot be.
+  - Refuses a variable whose name begins with C(nself_check_) and that the playbook does not know.
   - Makes the random key by which equal secrets of the hosts of one run are recognised.
 options:
   category:
@@ -20,12 +21,18 @@ options:
   output:
     description:
       - The file to write the report to. Its suffix has to be C(.json), and its folder has to exist.
+      - Where it is a symbolic link, the file that it leads to is written. What is no regular file is refused.
     type: raw
   fail_on:
     description:
       - The level of the gate, one of V(none), V(critical) and V(warning).
     type: raw
     default: critical
+  fail_on_unknown:
+    description:
+      - Whether a check of the gate's level that could not be decided closes the gate like one that fails. V(true) or V(false).
+    type: raw
+    default: true
   verbose:
     description:
       - Whether the report is to be verbose.
@@ -72,6 +79,10 @@ fail_on:
   description: The level of the gate.
   returned: success
   type: str
+fail_on_unknown:
+  description: Whether a check that could not be decided closes the gate.
+  returned: success
+  type: bool
 output:
   description: The absolute path of the file to write, V(null) where none is wanted.
   returned: success
@@ -96,6 +107,7 @@ def main():
             "category": {"type": "raw"},
             "output": {"type": "raw"},
             "fail_on": {"type": "raw", "default": "critical"},
+            "fail_on_unknown": {"type": "raw", "default": True},
             "verbose": {"type": "bool", "default": False},
             "policy": {"type": "raw"},
             "waivers": {"type": "raw"},

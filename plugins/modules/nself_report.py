@@ -29,6 +29,7 @@ options:
   output:
     description:
       - A file on the controller to write the report to. Its suffix chooses the format, and has to be C(.json).
+      - Where it is a symbolic link, the file that it leads to is written. What is no regular file is refused.
       - It is written in check mode too, as it is the controller's own and no change to a host.
     type: path
   fail_on:
@@ -38,6 +39,11 @@ options:
     type: str
     choices: [none, critical, warning]
     default: critical
+  fail_on_unknown:
+    description:
+      - Whether a check of the gate's level that could not be decided, and is not waived, closes the gate like one that fails.
+    type: bool
+    default: true
   waivers:
     description:
       - The waivers that were given to the audit. They hold for what only the comparison of hosts can find, too.
@@ -79,7 +85,7 @@ EXAMPLES = r"""
 
     - name: Fail where a critical check fails
       ansible.builtin.fail:
-        msg: "{{ report.gate | join('; ') }}"
+        msg: "{{ report.gate_message }}"
       when: report.gate | length > 0
       run_once: true
 """
@@ -94,6 +100,10 @@ gate:
   returned: success
   type: list
   elements: str
+gate_message:
+  description: These sentences in one line that begins with the hosts they are about. Empty where the gate holds.
+  returned: success
+  type: str
 output:
   description: The file that was written.
   returned: success
@@ -111,6 +121,7 @@ def main():
             "verbose": {"type": "bool", "default": False},
             "output": {"type": "path"},
             "fail_on": {"type": "str", "choices": ["none", "critical", "warning"], "default": "critical"},
+            "fail_on_unknown": {"type": "bool", "default": True},
             "waivers": {"type": "list", "elements": "dict"},
         },
         supports_check_mode=True,

@@ -5,9 +5,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Optional
 
+from ansible.module_utils.parsing.convert_bool import boolean
 from ansible_collections.nself.prod.plugins.module_utils.audit import waivers
 from ansible_collections.nself.prod.plugins.module_utils.audit.model import CATEGORIES
 from ansible_collections.nself.prod.plugins.module_utils.audit.policy import Policy, PolicyError
@@ -15,6 +16,12 @@ from ansible_collections.nself.prod.plugins.module_utils.audit.registry import C
 from ansible_collections.nself.prod.plugins.plugin_utils.report.fleet import GATES
 
 FORMATS = (".json",)
+PREFIX = "nself_check_"
+OPTIONS = tuple(
+    PREFIX + name
+    for name in ("category", "verbose", "output", "fail_on", "fail_on_unknown", "policy", "waivers", "become")
+)
+REGISTERED = tuple(PREFIX + name for name in ("options", "result", "report"))  # the playbook's own
 
 
 class OptionError(ValueError):
@@ -46,6 +53,21 @@ def fail_on(given: Any) -> str:
     return level
 
 
+def flag(name: str, given: Any) -> bool:
+    """Return a yes or no. Raises OptionError for anything else: a typo must not decide how a run ends."""
+    try:
+        return bool(boolean(given))
+    except TypeError:
+        raise OptionError("%s takes true or false, not %s" % (name, given)) from None
+
+
+def known_variables(names: Iterable[str]) -> None:
+    """Raise OptionError for a variable that looks like one of ours and is none: it would be passed over in silence."""
+    unknown = sorted({str(name) for name in names if str(name).startswith(PREFIX)} - set(OPTIONS) - set(REGISTERED))
+    if unknown:
+        raise OptionError("unknown variable %s; known are: %s" % (", ".join(unknown), ", ".join(OPTIONS)))
+
+
 def output(given: Any, folder: str) -> Optional[str]:
     """Return the absolute path of the report's file, None where none is wanted. Raises OptionError for one that cannot be."""
     if given is None or not str(given).strip():
@@ -57,8 +79,13 @@ def output(given: Any, folder: str) -> Optional[str]:
     parent = os.path.dirname(path)
     if not os.path.isdir(parent):
         raise OptionError("nself_check_output: there is no folder %s" % parent)
-    if os.path.isdir(path) or not os.access(parent, os.W_OK):
+    if os.path.islink(path):
+        # The report is put in place by renaming, which would replace the link and not what it leads to.
+        path = os.path.realpath(path)
+    if not os.access(os.path.dirname(path), os.W_OK):
         raise OptionError("nself_check_output: %s cannot be written" % path)
+    if os.path.lexists(path) and not os.path.isfile(path):
+        raise OptionError("nself_check_output: %s is no regular file" % path)
     return path
 
 

@@ -17,7 +17,10 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BIN = pathlib.Path(sys.executable).parent
 # Folders that are there to make or to test the collection, and whatever a run leaves behind.
-UNWANTED = (".venv", ".cache", ".ci", ".git", "dist", "inventory", "molecule", "playbooks/collections", "tests/hosts", "tests/output", "tests/tools", "security-report.json")
+UNWANTED = (
+    ".venv", ".cache", ".ci", ".git", "dist", "inventory", "molecule", "playbooks/collections", "tests/hosts", "tests/output",
+    "tests/tools", "security-report.json",
+)
 
 
 def run(*words, cwd, **variables):

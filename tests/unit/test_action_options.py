@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from ansible_collections.nself.prod.plugins.action import nself_report
 from ansible_collections.nself.prod.plugins.plugin_utils import options
@@ -49,19 +51,65 @@ def test_output(tmp_path):
         ("a.html", "ends in .json, not a.html"),
         ("a", "ends in .json"),
         ("no/a.json", "there is no folder"),
-        ("dir.json", "cannot be written"),
+        ("dir.json", "is no regular file"),
     ):
         with pytest.raises(OptionError, match=message):
             options.output(given, folder)
 
 
+def test_an_output_that_is_a_link_is_written_where_it_leads_to(tmp_path):
+    (tmp_path / "kept").mkdir()
+    link = tmp_path / "report.json"
+    for target in ("kept/old.json", "kept/new.json"):
+        (tmp_path / "kept/old.json").write_text("old")
+        link.symlink_to(target)
+        path = options.output("report.json", str(tmp_path))
+        assert path == str(tmp_path / target)
+        nself_report._write(path, "new")
+        assert link.is_symlink() and link.read_text() == "new"
+        link.unlink()
+    link.symlink_to("nowhere/new.json")
+    with pytest.raises(OptionError, match="cannot be written"):
+        options.output("report.json", str(tmp_path))
+
+
+def test_an_output_that_is_no_file_is_refused(tmp_path):
+    os.mkfifo(str(tmp_path / "pipe.json"))
+    (tmp_path / "null.json").symlink_to("/dev/null")
+    for name in ("pipe.json", "null.json"):
+        with pytest.raises(OptionError, match="is no regular file"):
+            options.output(name, str(tmp_path))
+
+
+@pytest.mark.parametrize("given, value", [(True, True), ("false", False), ("Yes", True), (0, False)])
+def test_a_flag(given, value):
+    assert options.flag("nself_check_become", given) is value
+
+
+@pytest.mark.parametrize("given", ["maybe", "", None, [], 2])
+def test_a_flag_that_says_neither_yes_nor_no_is_refused(given):
+    with pytest.raises(OptionError, match="nself_check_become takes true or false"):
+        options.flag("nself_check_become", given)
+
+
+def test_variables_that_nobody_reads_are_refused_by_name():
+    options.known_variables(["ansible_host", "nself_check_output", "nself_check_result", "nself_hosts"])
+    with pytest.raises(OptionError, match="unknown variable nself_check_ouput; known are: nself_check_category, "):
+        options.known_variables(["nself_check_ouput"])
+
+
 def test_policy_and_waivers():
     assert options.policy(None) == {}
     assert options.policy({"ssh_max_auth_tries": "2"}) == {"ssh_max_auth_tries": "2"}
+    assert options.policy({"public_ports": [80, "8443"]}) == {"public_ports": [80, "8443"]}
     assert options.exceptions(None) == []
     for read, given in (
         (options.policy, {"nonsense": 1}),
         (options.policy, {"ssh_max_auth_tries": 99}),
+        (options.policy, {"public_ports": ["abc"]}),
+        (options.policy, {"public_ports": ["80", 0]}),
+        (options.policy, {"public_ports": "80,65536"}),
+        (options.policy, {"public_ports": ["8000-9000"]}),
         (options.policy, "x=1"),
         (options.exceptions, "INFRA-05"),
         (options.exceptions, {"id": "INFRA-05"}),

@@ -16,15 +16,28 @@ NOW = 1.8e9
 LISTS = "/var/lib/apt/lists/"
 SECURITY = LISTS + "deb.debian.org_debian-security_dists_bookworm-security_"
 TIMERS = """\
+NextElapseUSecRealtime=Sat 2027-01-16 08:00:00 UTC
 Id=apt-daily.timer
 LoadState=loaded
 ActiveState=active
 UnitFileState=enabled
 
+ExecStart={ path=/usr/lib/apt/apt.systemd.daily ; argv[]=/usr/lib/apt/apt.systemd.daily update ; ignore_errors=no ; pid=0 }
+Id=apt-daily.service
+LoadState=loaded
+ActiveState=inactive
+UnitFileState=static
+
+NextElapseUSecRealtime=
 Id=apt-daily-upgrade.timer
 LoadState=loaded
 ActiveState=inactive
 UnitFileState=disabled
+
+Id=apt-daily-upgrade.service
+LoadState=masked
+ActiveState=inactive
+UnitFileState=masked
 """
 
 
@@ -61,9 +74,24 @@ def test_a_host():
         "installed": True,
         "lists_days": 1.0,
         "upgrade_days": 1.0,
+        "left_out": [],
         "timers": [
-            {"name": "apt-daily.timer", "active": True, "enabled": True},
-            {"name": "apt-daily-upgrade.timer", "active": False, "enabled": False},
+            {
+                "name": "apt-daily.timer",
+                "active": True,
+                "enabled": True,
+                "next_days": 1.0,
+                "service": "loaded",
+                "runs": "/usr/lib/apt/apt.systemd.daily update",
+            },
+            {
+                "name": "apt-daily-upgrade.timer",
+                "active": False,
+                "enabled": False,
+                "next_days": Unread("parse_error", "when a timer fires next is not known"),
+                "service": "masked",
+                "runs": "",
+            },
         ],
         "last_run_days": 0.5,
         "archives": [
@@ -136,3 +164,41 @@ def test_without_systemd_or_apt():
     assert caught.value.reason == "tool_absent"
     with pytest.raises(HostError):
         collect(commands={"apt-config dump": Completed(100, "", "E: Syntax error /etc/apt/apt.conf.d/99x:3\n")})
+
+
+@pytest.mark.parametrize(
+    "config, left_out",
+    [
+        ('Unattended-Upgrade::Package-Blacklist:: ".*";', list(updates.VITAL)),
+        ('Unattended-Upgrade::Package-Blacklist:: "linux-";', ["linux-image-amd64", "linux-image-generic"]),
+        ('Unattended-Upgrade::Package-Blacklist:: "postgresql";', []),
+        ('Unattended-Upgrade::Package-Whitelist:: "(?!libc6)";', ["libc6"]),
+        ('Unattended-Upgrade::Package-Whitelist-Strict "true";', list(updates.VITAL)),
+        ('Unattended-Upgrade::Package-Whitelist-Strict "false";', []),
+    ],
+)
+def test_packages_that_are_left_out(config, left_out):
+    assert collect(commands={"apt-config dump": DEBIAN + config + "\n"})["left_out"] == left_out
+
+
+def test_a_list_of_packages_that_makes_no_sense():
+    config = DEBIAN + 'Unattended-Upgrade::Package-Blacklist:: "(";\n'
+    assert collect(commands={"apt-config dump": config})["left_out"].reason == "parse_error"
+
+
+def test_stamps_of_the_future_are_not_fresh():
+    ahead = {updates.LAST_RUN: aged(-1500), updates.FETCHED: aged(-1500), SECURITY + "InRelease": aged(-1500)}
+    facts = collect(stats=ahead)
+    assert "dated in the future" in facts["last_run_days"].detail
+    assert "dated in the future" in facts["archives"][0]["age_days"].detail
+    assert collect(stats={updates.FETCHED: aged(-1500)})["archives"][0]["age_days"] == 2.5
+    assert collect(stats={updates.LAST_RUN: aged(-0.01)})["last_run_days"] == 0.0
+
+
+def test_a_timer_whose_service_runs_just_now():
+    running = TIMERS.replace(
+        "Id=apt-daily.service\nLoadState=loaded\nActiveState=inactive",
+        "Id=apt-daily.service\nLoadState=loaded\nActiveState=activating",
+    )
+    running = running.replace("Sat 2027-01-16 08:00:00 UTC", "")
+    assert collect(commands={"systemctl": running})["timers"][0]["next_days"] == 0.0

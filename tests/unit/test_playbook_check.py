@@ -112,6 +112,10 @@ def test_only_the_categories_that_were_asked_for(check, tmp_path):
         ({"nself_check_output": "report.pdf"}, "nself_check_output takes a file that ends in .json, not report.pdf"),
         ({"nself_check_fail_on": "always"}, "nself_check_fail_on takes none, critical, warning, not always"),
         ({"nself_check_policy": {"nonsense": 1}}, "nself_check_policy: unknown policy nonsense"),
+        ({"nself_check_policy": {"public_ports": ["abc"]}}, "policy public_ports takes a list of port numbers"),
+        ({"nself_check_fail_on_unknown": "maybe"}, "nself_check_fail_on_unknown takes true or false, not maybe"),
+        ({"nself_check_become": "maybe"}, "nself_check_become takes true or false, not maybe"),
+        ({"nself_check_ouput": "report.json"}, "unknown variable nself_check_ouput; known are: nself_check_category"),
         ({"nself_check_waivers": [{"id": "NET-25"}]}, "nself_check_waivers: waiver 1 has no owner, reason, expires"),
     ],
 )
@@ -151,3 +155,61 @@ def test_without_a_gate_the_run_ends_well_even_where_all_hosts_are_lost(check):
     rc, output = check({"gone": GONE}, nself_check_fail_on="none")
     assert rc == 0, output
     assert "Host gone was not audited (unreachable): Failed to connect to the host via ssh" in output
+
+
+def test_what_could_not_be_decided_closes_the_gate_unless_it_is_told_not_to(check, tmp_path):
+    def gate(**options):
+        # No deployment there: every check of it is undecided, and none of this category fails.
+        rc, output = check(
+            {"here": HERE},
+            nself_project_dir="/nonexistent",
+            nself_check_category="authentication",
+            nself_check_output="report.json",
+            **options,
+        )
+        return rc, output, json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))["gate"]
+
+    rc, output, told = gate()
+    assert rc == 2, output
+    assert "here: " in output and "critical checks could not be decided on here" in output
+    assert told["fail_on_unknown"] is True and told["passed"] is False
+    rc, output, told = gate(nself_check_fail_on_unknown=False)
+    assert rc == 0, output
+    assert told == {"fail_on": "critical", "fail_on_unknown": False, "passed": True, "reasons": []}
+
+
+@pytest.mark.parametrize("pattern", ["nosuch", "all:!a", ["nosuch", "other"]])
+def test_a_pattern_that_matches_no_host_is_an_error(check, pattern):
+    rc, output = check({"a": HERE}, nself_hosts=pattern)
+    assert rc != 0
+    assert "no host of the inventory matches" in output
+    assert "Traceback" not in output
+
+
+def test_some_hosts_of_several_patterns(check):
+    rc, output = check(
+        {"a": HERE, "b": HERE, "c": HERE}, "--list-hosts", "--limit", "a,b", nself_hosts=["b", "c", "nosuch"]
+    )
+    assert rc == 0, output
+    assert set(re.findall(r"^ {6}(\w)$", output, re.MULTILINE)) == {"b"}
+
+
+@pytest.mark.parametrize(
+    "task, message",
+    [
+        ("Report on all hosts", "There is no audit to report on: no host has a result"),
+        ("Gate", "There is no report to judge: run the whole playbook"),
+    ],
+)
+def test_a_run_that_starts_after_the_audit_says_what_is_missing(check, task, message):
+    rc, output = check({"a": HERE}, "--start-at-task", task)
+    assert rc == 2
+    assert message in output
+    assert "undefined" not in output
+
+
+def test_a_wrong_variable_of_one_host_is_found(check):
+    for name, message in (("nself_check_become", "takes true or false"), ("nself_check_becom", "unknown variable")):
+        rc, output = check({"a": HERE, "b": dict(HERE, **{name: "maybe"})})
+        assert rc == 2
+        assert message in output and "TASK [Audit the host]" not in output

@@ -157,6 +157,11 @@ def test_a_fleet_of_lost_hosts_has_no_score():
 
 CRITICAL = [finding("NET-01", "fail", "critical")]
 WARNING = [finding("NET-01", "fail", "warning")]
+UNDECIDED = [
+    finding("NET-02", "unknown", "critical"),
+    finding("NET-03", "unknown", "warning"),
+    finding("NET-04", "unknown", "warning"),
+]
 
 
 @pytest.mark.parametrize(
@@ -167,7 +172,24 @@ WARNING = [finding("NET-01", "fail", "warning")]
         (CRITICAL, "none", []),
         (WARNING, "critical", []),
         (WARNING, "warning", ["1 warning check fails on h"]),
-        ([finding("NET-01", "unknown", "critical")], "warning", []),
+        (
+            UNDECIDED,
+            "critical",
+            [
+                "1 critical check could not be decided on h: waive it, or set nself_check_fail_on_unknown=false",
+            ],
+        ),
+        (
+            UNDECIDED + CRITICAL,
+            "warning",
+            [
+                "1 critical check fails on h",
+                "1 critical check could not be decided on h: waive it, or set nself_check_fail_on_unknown=false",
+                "2 warning checks could not be decided on h: waive them, or set nself_check_fail_on_unknown=false",
+            ],
+        ),
+        (UNDECIDED, "none", []),
+        ([finding("NET-01", "unknown", "recommendation")], "warning", []),
         ([finding("NET-01", "fail", "recommendation")], "warning", []),
         (
             [finding("NET-01", "waived", "critical", waiver={"id": "a", "owner": "b", "reason": "c", "expires": "d"})],
@@ -177,12 +199,25 @@ WARNING = [finding("NET-01", "fail", "warning")]
     ],
 )
 def test_the_gate(findings, fail_on, reasons):
-    assert fleet.gate([host("h", findings)], fail_on) == reasons
+    assert fleet.gate([host("h", findings)], fail_on).reasons == tuple(reasons)
+
+
+def test_the_gate_may_pass_over_what_could_not_be_decided():
+    assert fleet.gate([host("h", UNDECIDED)], "warning", fail_on_unknown=False).reasons == ()
+    assert fleet.gate([host("h", UNDECIDED + CRITICAL)], "warning", False).reasons == ("1 critical check fails on h",)
 
 
 def test_a_host_that_was_not_audited_does_not_pass_the_gate():
-    assert fleet.gate([lost("b"), lost("a", unreachable=False)], "critical") == ["a, b could not be audited"]
-    assert fleet.gate([lost("a")], "none") == []
+    gate = fleet.gate([lost("b"), lost("a", unreachable=False)], "critical", fail_on_unknown=False)
+    assert gate.reasons == ("a, b could not be audited",)
+    assert fleet.gate([lost("a")], "none").reasons == ()
+
+
+def test_the_message_of_the_gate_begins_with_the_hosts_that_close_it():
+    hosts = [host("a-good", [finding("NET-01")]), lost("c-gone"), host("b-weak", CRITICAL)]
+    message = fleet.gate(hosts, "critical").message
+    assert message == "b-weak, c-gone: 1 critical check fails on b-weak; c-gone could not be audited"
+    assert fleet.gate(hosts[:1], "critical").message == ""
 
 
 # -- hosts that answer with something else ---------------------------------------------------------------------------

@@ -29,8 +29,8 @@ def valid(schema):
     return jsonschema.Draft202012Validator(schema).validate
 
 
-def written(*hosts, fail_on="critical"):
-    return json_report.render(hosts, "0.1.0", WHEN, fail_on)
+def written(*hosts, fail_on="critical", fail_on_unknown=True):
+    return json_report.render(hosts, "0.1.0", WHEN, fail_on, fail_on_unknown)
 
 
 def edge_cases():
@@ -138,4 +138,19 @@ def test_fingerprints_of_secrets_are_not_written():
 
 def test_the_gate_stands_in_the_report():
     gate = json.loads(written(host("h", [finding("NET-01", "fail", "critical")])))["gate"]
-    assert gate == {"fail_on": "critical", "passed": False, "reasons": ["1 critical check fails on h"]}
+    assert gate == {
+        "fail_on": "critical",
+        "fail_on_unknown": True,
+        "passed": False,
+        "reasons": ["1 critical check fails on h"],
+    }
+
+
+def test_a_check_that_could_not_be_decided_stands_in_the_gate(valid):
+    unknown = host("h", [finding("NET-01", "unknown", "critical")])
+    document = json.loads(written(unknown))
+    valid(document)
+    assert document["gate"]["passed"] is False
+    assert "1 critical check could not be decided on h" in document["gate"]["reasons"][0]
+    gate = json.loads(written(unknown, fail_on_unknown=False))["gate"]
+    assert (gate["fail_on_unknown"], gate["passed"]) == (False, True)

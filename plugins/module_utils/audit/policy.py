@@ -4,8 +4,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from typing import Any, Dict, Mapping, Optional, Tuple, Union
+from typing import Any, Callable, Dict, Mapping, Optional, Tuple, Union
 
 
 class PolicyError(ValueError):
@@ -35,10 +36,12 @@ class Number:
 
 @dataclass(frozen=True)
 class Names:
-    """A list of strings."""
+    """A list of strings. good: tells whether one is allowed; takes: what it then has to be, in words."""
 
     default: Tuple[str, ...]
     doc: str
+    good: Callable[[str], bool] = bool
+    takes: str = "strings"
 
     def parse(self, name: str, value: Any) -> Tuple[str, ...]:
         if isinstance(value, str):
@@ -46,8 +49,16 @@ class Names:
         if not isinstance(value, (list, tuple)) or not all(
             isinstance(item, (str, int)) and not isinstance(item, bool) for item in value
         ):
-            raise PolicyError("policy %s takes a list of strings, not %r" % (name, value))
-        return tuple(str(item) for item in value)
+            raise PolicyError("policy %s takes a list of %s, not %r" % (name, self.takes, value))
+        names = tuple(str(item).strip() for item in value)
+        wrong = [item for item in names if not self.good(item)]
+        if wrong:
+            raise PolicyError("policy %s takes a list of %s, not %s" % (name, self.takes, ", ".join(map(repr, wrong))))
+        return names
+
+
+def _is_port(text: str) -> bool:
+    return re.match(r"[1-9][0-9]{0,4}\Z", text) is not None and int(text) <= 65535
 
 
 Entry = Union[Number, Names]
@@ -69,14 +80,17 @@ POLICY: Dict[str, Entry] = {
     "login_interval_min_seconds": Number(900, 60, 86400, "that interval, seconds"),
     "signup_burst_max": Number(3, 1, 100, "sign-ups allowed in one interval"),
     "signup_interval_min_seconds": Number(3600, 60, 86400, "that interval, seconds"),
-    "public_ports": Names(("80", "443"), "TCP ports that may be public beside the ssh port(s)"),
+    "public_ports": Names(
+        ("80", "443"), "TCP ports that may be public beside the ssh port(s)", _is_port, "port numbers (1 to 65535)"
+    ),
     "ssh_max_auth_tries": Number(3, 1, 10, "sshd MaxAuthTries"),
     "ssh_login_grace_max_seconds": Number(60, 1, 600, "sshd LoginGraceTime, seconds"),
     "ssh_rsa_min_bits": Number(3072, 2048, 16384, "bits of an RSA host or user key"),
     "fail2ban_max_retry": Number(3, 1, 20, "failures before a ban of the sshd jail"),
     "fail2ban_min_bantime_seconds": Number(3600, 60, 31536000, "length of a ban of the sshd jail, seconds"),
+    "fail2ban_min_findtime_seconds": Number(60, 10, 86400, "window in which the sshd jail counts failures, seconds"),
     "updates_max_age_days": Number(7, 1, 60, "days since security updates last ran"),
-    "nopasswd_users": Names((), "accounts that may have NOPASSWD: ALL in sudoers"),
+    "nopasswd_users": Names((), "accounts that may have NOPASSWD: ALL, or what amounts to it, in sudoers"),
     "docker_group_users": Names((), "accounts that may be members of the group docker"),
     "privileged_services": Names((), "compose services that may be privileged or share host namespaces"),
     "unauthorized_select_tables": Names((), "tables (schema.table) of which everybody may select every row"),

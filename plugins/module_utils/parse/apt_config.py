@@ -11,6 +11,7 @@ from typing import Dict, Iterable, List, Mapping, Optional
 _ENTRY = re.compile(r'^(\S+) "(.*)";$', re.MULTILINE)
 _INTERVAL = re.compile(r"^(\d{1,9})([smhd]?)$")
 _DAYS = {"s": 1 / 86400, "m": 1 / 1440, "h": 1 / 24, "d": 1.0, "": 1.0}
+_YES = ("yes", "true", "with", "on", "enable", "1")
 # What a pattern may name, and the field of a Release file (or of its address) that it means.
 _FIELDS = {
     "o": "origin",
@@ -66,6 +67,23 @@ def allows(patterns: Iterable[str], archive: Mapping[str, str]) -> bool:
     """Return whether one of the patterns takes an archive. Raises ValueError where unattended-upgrades would give up."""
     # Every pattern is tried: a broken one makes unattended-upgrades give up, whatever the others say.
     return True in [_matches(pattern, archive) for pattern in patterns]
+
+
+def left_out(config: Mapping[str, List[str]], packages: Iterable[str]) -> List[str]:
+    """Return those of the packages that unattended-upgrades is told to leave alone. Raises ValueError for a broken list."""
+    names = "unattended-upgrade::package-blacklist", "unattended-upgrade::package-whitelist"
+    try:
+        black, white = ([re.compile(pattern) for pattern in config.get(name, ())] for name in names)
+    except re.error:
+        raise ValueError("not a pattern of package names") from None
+    # A whitelist that is not strict lets in what its packages depend on, and nothing else. An empty one is none; but where it
+    # is strict, every archive is pinned down and nothing is raised again.
+    strict = config.get("unattended-upgrade::package-whitelist-strict", [""])[-1].lower() in _YES
+    return [
+        name
+        for name in packages
+        if any(one.match(name) for one in black) or ((white or strict) and not any(one.match(name) for one in white))
+    ]
 
 
 def _matches(pattern: str, archive: Mapping[str, str]) -> bool:

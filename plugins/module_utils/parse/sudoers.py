@@ -1,12 +1,13 @@
 # SPDX-FileCopyrightText: the nself.prod authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""sudoers: who may run every command as root without a password.
+"""sudoers: who may run every command as root without a password, or one that amounts to it.
 
 The caller reads the files, follows include_of() and hands all logical lines over in one list, since aliases hold everywhere.
 """
 
 from __future__ import annotations
 
+import fnmatch
 import re
 from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
@@ -27,6 +28,24 @@ _DIGEST = re.compile(r"^sha\d+\0\s*\S+\s*")
 _MARKED = re.compile(r"^(\w+)\0\s*")
 _TRUE, _FALSE = re.compile(r"(?:^|[\s,])authenticate(?:[\s,]|$)"), re.compile(r"(?:^|[\s,])!\s*authenticate(?:[\s,]|$)")
 _EXEMPT = re.compile(r'(?:^|[\s,])exempt_group\s*=\s*"?([^\s,"]+)')
+_REGEX = re.compile(r"^(\^.*?\$)(?:\s+(.*))?$")
+_CLASS = re.compile(r"\[:\w+:\]")  # of POSIX, which Python's patterns do not know
+
+# Programs that run what their user likes, with almost any arguments: editors and pagers have a command for it.
+EDITORS = "vi vim vim.basic vim.tiny nvim nano pico emacs ed ex view rvim less more most man mc"
+# Programs that run or write what their arguments say: shells, changers of user, interpreters, runners, writers.
+RUNNERS = (
+    "sh bash dash ash zsh ksh mksh csh tcsh fish rbash busybox "
+    "su sudo runuser setpriv pkexec "
+    "python python3 perl ruby node nodejs lua php tclsh expect awk gawk mawk "
+    "env find xargs nohup nice timeout script chroot nsenter unshare systemd-run docker "
+    "tee dd cp mv chmod chown visudo"
+)
+# Arguments with which one of those gives a free hand. A list of arguments in sudoers that allows one of them is free.
+FREE_ARGUMENTS = ("", "-", "-i", "-l", "-s", "root", "- root", "-l root", "-c id", "-e x", "-f /etc/sudoers", "/tmp/x")
+BIN = ("/bin/", "/sbin/", "/usr/bin/", "/usr/sbin/", "/usr/local/bin/", "/usr/local/sbin/")
+# Whoever writes one of these is root with the next login.
+KEYS_TO_ROOT = ("/etc/sudoers", "/etc/sudoers.d/x", "/etc/passwd", "/etc/shadow")
 
 
 def logical_lines(text: str) -> List[str]:
@@ -64,7 +83,9 @@ def include_of(line: str) -> Optional[Tuple[str, str]]:
 
 
 def passwordless(lines: Sequence[str]) -> List[str]:
-    """Return who may run all commands as root without a password, as named in sudoers: users, %groups, #ids, ALL.
+    """Return who may become root without a password, as named in sudoers: users, %groups, #ids, ALL.
+
+    That is who may run all commands, or one that amounts to it: a shell, an editor, all that is in /bin.
 
     root itself is left out. Raises ValueError for a line that is not understood: then nothing can be said.
     """
@@ -113,7 +134,7 @@ def _take_defaults(
     elif kind == ">":
         who = ["ALL"] if _is_root(_split(names, ","), aliases) else []
     else:
-        who = ["ALL"] if "ALL" in _expand("Cmnd", _split(names, ","), aliases) else []
+        who = ["ALL"] if any(map(_amounts_to_all, _expand("Cmnd", _split(names, ","), aliases))) else []
     for name in who:
         if _FALSE.search(settings):
             free[name] = True
@@ -138,7 +159,7 @@ def _spec(line: str, aliases: Mapping[str, List[str]]) -> List[str]:
 
 
 def _frees(commands: str, aliases: Mapping[str, List[str]]) -> bool:
-    """Return whether a list of commands has ALL as root without a password. Run-as and tags hold for what follows."""
+    """Return whether a list of commands has ALL, or what amounts to it, as root without a password. Run-as and tags hold for what follows."""
     as_root, free, found = True, False, False
     for item in _split(commands, ","):
         if item.startswith("("):
@@ -155,9 +176,59 @@ def _frees(commands: str, aliases: Mapping[str, List[str]]) -> bool:
                 item = item[marked.end() :]
             else:
                 break
-        if as_root and free and "ALL" in _expand("Cmnd", [item], aliases):
+        if as_root and free and any(map(_amounts_to_all, _expand("Cmnd", [item], aliases))):
             found = True
     return found
+
+
+def _amounts_to_all(command: str) -> bool:
+    """Return whether one command of sudoers gives a free hand. Raises ValueError for a broken regular expression.
+
+    What is taken away again (`!`) does not count: a copy under another name gives it back.
+    """
+    if command == "ALL":
+        return True
+    match = _REGEX.match(command)
+    path, arguments = match.groups() if match else (command.split(None, 1) + [None])[:2]
+    if not path or path.startswith("!"):
+        return False
+    if path.rpartition("/")[2] == "sudoedit":
+        return not arguments or any(_covers(word, key) for word in arguments.split() for key in KEYS_TO_ROOT)
+    return _allows(path, EDITORS) or (_allows(path, RUNNERS) and _is_free(arguments))
+
+
+def _allows(path: str, programs: str) -> bool:
+    """Return whether a path, directory, wildcard or regular expression of sudoers has one of the programs."""
+    names = programs.split()
+    if path[0] != "^" and path[-1] != "/" and not re.search(r"[*?\[]", path):
+        name = path.rpartition("/")[2]
+        return name in names or re.sub(r"[-\d.]+$", "", name) in names
+    return any(_covers(path, folder + name) for folder in BIN for name in names)
+
+
+def _is_free(arguments: Optional[str]) -> bool:
+    if not arguments or arguments == '""':
+        return True
+    if arguments[0] == "^":
+        return any(_covers(arguments, one) for one in FREE_ARGUMENTS)
+    # A wildcard in a script's own name also stands for `../`, one after it only for what the script is told.
+    return bool(re.search(r"[*?\[]", arguments.split()[0])) or any(
+        fnmatch.fnmatchcase(one, arguments) for one in FREE_ARGUMENTS
+    )
+
+
+def _covers(pattern: str, text: str) -> bool:
+    """Return whether a regular expression, a directory or a wildcard of sudoers covers a text."""
+    if pattern[0] == "^":
+        try:
+            return re.search(_CLASS.sub(r"\\S", pattern), text) is not None
+        except re.error:
+            raise ValueError("a regular expression is not understood") from None
+    if pattern[-1] == "/":
+        return text.rpartition("/")[0] + "/" == pattern
+    # A wildcard does not stand for a slash.
+    wanted, parts = re.sub(r"\[!?\[:\w+:\][^\]]*\]", "?", pattern).split("/"), text.split("/")
+    return len(wanted) == len(parts) and all(map(fnmatch.fnmatchcase, parts, wanted))
 
 
 def _is_root(names: Sequence[str], aliases: Mapping[str, List[str]]) -> bool:
@@ -175,7 +246,8 @@ def _expand(kind: str, names: Sequence[str], aliases: Mapping[str, List[str]], s
         if inner is not None and name not in seen:
             out.extend(_expand(kind, inner, aliases, seen + (name,)))
         else:
-            out.append(re.sub(r"\\(.)", r"\1", name.strip('"')))
+            # In a regular expression a backslash is its own.
+            out.append(name if name.startswith("^") else re.sub(r"\\(.)", r"\1", name.strip('"')))
     return out
 
 
@@ -189,7 +261,7 @@ def _split(text: str, separator: str) -> List[str]:
             parts[-1] += text[position : position + 2]
             position += 2
             continue
-        if char == "^" and (not parts[-1] or parts[-1][-1].isspace()):
+        if char == "^" and (not parts[-1] or parts[-1][-1].isspace() or parts[-1][-1] == "\0"):
             end = re.compile(r"\$(?=\s|,|$)").search(text, position)
             if end:
                 parts[-1] += text[position : end.end()]

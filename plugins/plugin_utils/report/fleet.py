@@ -7,7 +7,7 @@ from __future__ import annotations
 import datetime
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Optional
 
 from ansible_collections.nself.prod.plugins.module_utils.audit import engine, score, waivers
@@ -145,7 +145,11 @@ def _failing(
 
 def failing(report: Mapping[str, Any], severity: str) -> list[dict[str, Any]]:
     """Return a report's unwaived failing findings of a severity."""
-    return [f for f in report["findings"] if f["status"] == Status.FAIL and f["severity"] == severity]
+    return _with_status(report, Status.FAIL, severity)
+
+
+def _with_status(report: Mapping[str, Any], status: str, severity: str) -> list[dict[str, Any]]:
+    return [f for f in report["findings"] if f["status"] == status and f["severity"] == severity]
 
 
 def worst_first(hosts: Iterable[HostReport]) -> list[HostReport]:
@@ -197,22 +201,46 @@ def summary(hosts: Sequence[HostReport]) -> dict[str, Any]:
     }
 
 
-def gate(hosts: Sequence[HostReport], fail_on: str) -> list[str]:
-    """Return why the gate does not hold, one sentence a cause; empty where it holds."""
+@dataclass(frozen=True)
+class Gate:
+    """Whether a run ends well. reasons: why it does not, one sentence a cause; hosts: those that are why."""
+
+    reasons: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
+
+    @property
+    def message(self) -> str:
+        """The reasons in one line that begins with the hosts: Ansible itself blames the first host of the play."""
+        return "%s: %s" % (_names(self.hosts), "; ".join(self.reasons)) if self.reasons else ""
+
+
+# What of a check closes the gate: (status, of one check, of several).
+_FAILS = (Status.FAIL, "%d %s check fails on %s", "%d %s checks fail on %s")
+_UNDECIDED = (
+    Status.UNKNOWN,
+    "%d %s check could not be decided on %s: waive it, or set nself_check_fail_on_unknown=false",
+    "%d %s checks could not be decided on %s: waive them, or set nself_check_fail_on_unknown=false",
+)
+
+
+def gate(hosts: Sequence[HostReport], fail_on: str, fail_on_unknown: bool = True) -> Gate:
+    """Return whether the gate holds. fail_on_unknown: whether a check that could not be decided counts like a failing one."""
     if fail_on == "none":
-        return []
-    out = []
-    for severity in GATES[fail_on]:
-        where = [(host.host, len(failing(host.report, severity))) for host in hosts if host.report is not None]
-        total = sum(count for _host, count in where)
-        if total:
-            names = _names([host for host, count in where if count])
-            word = "check fails" if total == 1 else "checks fail"
-            out.append("%d %s %s on %s" % (total, severity, word, names))
-    missed = [host.host for host in hosts if host.report is None]
+        return Gate()
+    reasons = []
+    blamed = {host.host for host in hosts if host.report is None}
+    missed = sorted(blamed)
+    for status, one, several in (_FAILS, _UNDECIDED) if fail_on_unknown else (_FAILS,):
+        for severity in GATES[fail_on]:
+            where = {host.host: len(_with_status(host.report, status, severity)) for host in hosts if host.report}
+            names = [host for host, count in where.items() if count]
+            total = sum(where.values())
+            if total:
+                reasons.append((one if total == 1 else several) % (total, severity, _names(names)))
+                blamed.update(names)
     if missed:
-        out.append("%s could not be audited" % _names(missed))
-    return out
+        reasons.append("%s could not be audited" % _names(missed))
+    return Gate(tuple(reasons), tuple(sorted(blamed)))
 
 
 def _names(names: Sequence[str], most: int = 5) -> str:

@@ -10,10 +10,21 @@ NO_APT = {"updates": Unread("tool_absent", "apt-config: is not installed")}
 SECURITY = {"name": "Debian-Security stable-security", "allowed": True, "age_days": 0.5}
 
 
+def timer(name, job):
+    return {
+        "name": name,
+        "active": True,
+        "enabled": True,
+        "next_days": 0.4,
+        "service": "loaded",
+        "runs": "/usr/lib/apt/apt.systemd.daily " + job,
+    }
+
+
 def timers(**daily):
     return [
-        dict({"name": "apt-daily.timer", "active": True, "enabled": True}, **daily),
-        {"name": "apt-daily-upgrade.timer", "active": True, "enabled": True},
+        dict(timer("apt-daily.timer", "update"), **daily),
+        timer("apt-daily-upgrade.timer", "install"),
     ]
 
 
@@ -22,6 +33,7 @@ def automatic(**changes):
         "installed": True,
         "lists_days": 1.0,
         "upgrade_days": 1.0,
+        "left_out": [],
         "timers": timers(),
         "last_run_days": 0.3,
         "archives": [dict(SECURITY)],
@@ -58,11 +70,22 @@ CASES = {
             automatic(timers=timers(active=False)),
             automatic(timers=timers(enabled=False)),
             automatic(timers=timers()[:1]),
+            automatic(timers=timers(service="masked")),
+            automatic(timers=timers(next_days=1200.5)),
+            automatic(left_out=["libc6", "openssl"]),
             automatic(archives=[]),
             automatic(archives=[dict(SECURITY, allowed=False)]),
             automatic(archives=[dict(SECURITY), dict(SECURITY, age_days=12.0)]),
         ],
-        "unknown": [NO_APT, automatic(timers=Unread("tool_absent", "systemctl: systemd does not run"))],
+        "unknown": [
+            NO_APT,
+            automatic(timers=Unread("tool_absent", "systemctl: systemd does not run")),
+            automatic(timers=timers(runs="/bin/true")),
+            automatic(timers=timers(runs="")),
+            automatic(timers=timers(next_days=Unread("parse_error", "when a timer fires next is not known"))),
+            automatic(last_run_days=Unread("error", "upgrade-stamp is dated in the future")),
+            automatic(archives=[dict(SECURITY, age_days=Unread("error", "is dated in the future"))]),
+        ],
     },
     "INFRA-20": {
         "pass": [state(), in_container()],

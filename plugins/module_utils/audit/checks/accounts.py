@@ -24,7 +24,8 @@ from ansible_collections.nself.prod.plugins.module_utils.audit.verdicts import r
     severity=Severity.CRITICAL,
     why="Whoever takes over an account with free sudo has the host and every secret on it, without knowing a single password.",
     reads="/etc/passwd, /etc/shadow, and sudoers with all that it includes",
-    passes="only root has uid 0, no password is empty, and NOPASSWD: ALL is for nopasswd_users only",
+    passes="only root has uid 0, no password is empty, and NOPASSWD for ALL, or for a command that amounts to it (a shell, su, an "
+    "editor, an interpreter, a whole bin directory, sudoedit of sudoers), is for nopasswd_users only",
     fix=Fix(
         "permissions",
         "Remove other accounts with uid 0, lock those without a password (passwd -l), and take NOPASSWD out of sudoers or name "
@@ -41,8 +42,8 @@ def accounts(facts: Any, policy: Any) -> Any:
             "sudo",
             "accounts.passwordless_root",
             policy["nopasswd_users"],
-            "may run all as root without a password",
-            "root needs a password",
+            "may become root without a password",
+            "sudoers gives nobody else a free hand without a password",
         )
     )
     return summed("one uid 0, no empty password, no free way to root", resources)

@@ -20,6 +20,11 @@ from ansible_collections.nself.prod.plugins.module_utils.parse.deb import newest
 # An archive signs its index anew at least once a week, so one of that age may be the newest there is.
 INDEX_DAYS = 7
 MOST_NAMED = 5
+# What the service of each timer runs.
+JOBS = {
+    "apt-daily.timer": "/usr/lib/apt/apt.systemd.daily update",
+    "apt-daily-upgrade.timer": "/usr/lib/apt/apt.systemd.daily install",
+}
 
 Part = Tuple[str, Callable[[], Tuple[bool, str]]]
 
@@ -34,8 +39,8 @@ def _parts(parts: List[Part]) -> Any:
     title="Security updates install themselves",
     severity=Severity.WARNING,
     why="Most break-ins use holes for which an update has been out for weeks, and nobody logs in every day to install it.",
-    reads="apt-config dump, the apt-daily timers, the security archives' indexes and the stamp of the last successful run",
-    passes="unattended-upgrades and its timers are on, it takes security archives and succeeded within updates_max_age_days",
+    reads="apt-config dump, the apt-daily timers and what they start, the security archives' indexes and the stamp of the last successful run",
+    passes="unattended-upgrades and its timers are on, it takes security archives, leaves out no vital package and succeeded within updates_max_age_days",
     fix=Fix(
         "unattended_upgrades",
         "Install unattended-upgrades, set APT::Periodic::Update-Package-Lists and APT::Periodic::Unattended-Upgrade to 1, enable "
@@ -67,20 +72,42 @@ def auto_updates(facts: Any, policy: Any) -> Any:
             ("package lists", lambda: interval("updates.lists_days")),
             ("upgrades", lambda: interval("updates.upgrade_days")),
             ("last run", last_run),
-            ("timers", lambda: _timers(facts)),
+            ("packages", lambda: _left_out(facts)),
+            ("timers", lambda: _timers(facts, most)),
             ("security archives", lambda: _archives(facts, max(most, INDEX_DAYS))),
         ]
     )
     return summed("on, taking security archives, and successful within %d days" % most, resources)
 
 
-def _timers(facts: Any) -> Tuple[bool, str]:
+def _left_out(facts: Any) -> Tuple[bool, str]:
+    names = facts.read("updates.left_out")
+    return names == [], "the black- or whitelist leaves out " + ", ".join(names) if names else "none is left out"
+
+
+def _timers(facts: Any, most: float) -> Tuple[bool, str]:
     timers = facts.records("updates.timers")
     states = {timer.read("name"): (timer.read("active"), timer.read("enabled")) for timer in timers}
     off = [name for name, state in states.items() if state != (True, True)]
     if len(states) < 2:
         return False, "apt-daily.timer or apt-daily-upgrade.timer does not exist"
-    return not off, "not active and enabled: " + ", ".join(off) if off else "active and enabled"
+    if off:
+        return False, "not active and enabled: " + ", ".join(off)
+    for timer in timers:
+        name = timer.read("name")
+        if timer.read("service") != "loaded":
+            return False, "what %s starts is %s" % (name, timer.read("service"))
+        if timer.read("next_days") > most:
+            return False, "%s fires in %d days" % (name, timer.read("next_days"))
+    for timer in timers:
+        program = timer.read("runs")
+        if not program.endswith(JOBS[timer.read("name")]):
+            raise Missing(
+                "updates.timers",
+                Reason.ERROR,
+                "%s starts %s, not apt's own job" % (timer.read("name"), program or "nothing"),
+            )
+    return True, "active and enabled"
 
 
 def _archives(facts: Any, most: int) -> Tuple[bool, str]:
