@@ -41,6 +41,8 @@ def test_a_running_server_is_asked_with_two_clients(net):
         "maxretry": 3,
         "bantime": 3600,
         "findtime": 600,
+        "ignoreip": ["127.0.0.0/8", "::1"],
+        "ignorecommand": "",
         "banned": 0,
         "source_live": True,
         "source": {
@@ -49,7 +51,7 @@ def test_a_running_server_is_asked_with_two_clients(net):
             "matches": ["_SYSTEMD_UNIT=sshd.service", "+", "_COMM=sshd"],
             "age": 30,
         },
-        "actions": [{"name": "iptables-multiport", "places": ["INPUT"]}],
+        "actions": [{"name": "iptables-multiport", "places": ["INPUT"], "ports": ["ssh"]}],
     }
     nginx = facts["jails"]["nginx-http-auth"]
     assert (
@@ -57,14 +59,14 @@ def test_a_running_server_is_asked_with_two_clients(net):
         and nginx["source"] == {"kind": "file", "files": [LOG], "matches": [], "age": 60}
         and nginx["source_live"] is True
     )
-    assert nginx["actions"] == [{"name": "iptables-multiport", "places": ["DOCKER-USER"]}]
+    assert nginx["actions"] == [{"name": "iptables-multiport", "places": ["DOCKER-USER"], "ports": ["http", "https"]}]
     assert facts["jails"]["recidive"]["source_live"] is False  # its file is not there
     assert [argv[0] for argv, _stdin, _env in host.ran].count("fail2ban-client") == 2
 
 
 def test_debian_13_bans_by_nftables(net):
     facts, _host = collected(net, "13")
-    assert facts["jails"]["sshd"]["actions"] == [{"name": "nftables", "places": ["input"]}]
+    assert facts["jails"]["sshd"]["actions"] == [{"name": "nftables", "places": ["input"], "ports": ["ssh"]}]
 
 
 def test_a_source_that_stopped_is_dead(net):
@@ -117,9 +119,13 @@ def test_a_jail_that_only_the_server_knows_is_asked_for(net):
             "get old-ssh findtime": "60",
             "get old-ssh logpath": "`- /x",
             "get old-ssh journalmatch": "No journal match filter set",
+            "get old-ssh ignoreip": "These IP addresses/networks are ignored:\n|- 0.0.0.0\n`- ::",
+            "get old-ssh ignorecommand": "/bin/true <ip>",
         }
         return "".join("fail2ban> %s\n" % blocks[line] for line in stdin.splitlines()) + "fail2ban> \n"
 
     host = FakeHost(commands={"fail2ban-client -d": "", "fail2ban-client -i": answer}, now=NOW)
     jail = fail2ban.collect(host, None)["jails"]["old-ssh"]
-    assert jail["maxretry"] == 3 and jail["banned"] == 2 and isinstance(jail["actions"], Unread)
+    assert jail["maxretry"] == 3 and jail["banned"] == 2
+    assert jail["ignoreip"] == ["0.0.0.0/0", "::/0"] and jail["ignorecommand"] == "/bin/true <ip>"
+    assert isinstance(jail["actions"], Unread)

@@ -152,10 +152,24 @@ STOCK = "flush ruleset\ntable inet filter {\n chain input {\n type filter hook i
         (["nftables"], {"/etc/nftables.conf": STOCK.replace("filter; #", "filter; policy drop; #")}, ["nftables"]),
         (
             ["nftables"],
-            {"/etc/nftables.conf": 'include "/etc/nftables.d/*.nft"\n', "/etc/nftables.d/a.nft": "policy drop;"},
+            {
+                "/etc/nftables.conf": 'include "/etc/nftables.d/*.nft"\n',
+                "/etc/nftables.d/a.nft": STOCK.replace("filter; #", "0; policy drop; #"),
+            },
             ["nftables"],
         ),
         (["nftables"], {"/etc/nftables.conf": 'include "/etc/nftables.d/*.nft"\n'}, []),
+        (["nftables"], {"/etc/nftables.conf": STOCK.replace("filter;", "0; policy drop;").replace("inet", "ip6")}, []),
+        (
+            ["nftables"],
+            {"/etc/nftables.conf": STOCK.replace("filter;", "0; policy drop;").replace("hook input", "hook forward")},
+            [],
+        ),
+        (
+            ["nftables"],
+            {"/etc/nftables.conf": STOCK.replace("# drop", "\n  tcp dport 25 drop\n  tcp dport 26 reject")},
+            [],
+        ),
         (
             ["netfilter-persistent"],
             {"/etc/iptables/rules.v4": "*filter\n:INPUT DROP [0:0]\nCOMMIT\n"},
@@ -184,8 +198,8 @@ def test_what_docker_publishes_is_reachable_until_its_own_chain_holds_it_back(ne
     tree, _host = collected(published=items, tools={"iptables-save": text})
     assert reachable(tree) == [(18080, True), (18443, True)]
     assert tree["firewall"]["v4"]["dnat"] == [
-        {"proto": "tcp", "first": 18080, "last": 18080, "to": "172.17.0.12:80"},
-        {"proto": "udp", "first": 18443, "last": 18443, "to": "172.17.0.12:443"},
+        {"proto": "tcp", "first": 18080, "last": 18080, "to": "172.17.0.12:80", "inner": [80, 80]},
+        {"proto": "udp", "first": 18443, "last": 18443, "to": "172.17.0.12:443", "inner": [443, 443]},
     ]
     assert tree["firewall"]["v4"]["docker_user"] is True
     held = text.replace("-A DOCKER-USER -j RETURN", "-A DOCKER-USER -i eth0 -p tcp -m tcp --dport 80 -j DROP")
@@ -193,6 +207,23 @@ def test_what_docker_publishes_is_reachable_until_its_own_chain_holds_it_back(ne
     # Denied by the input chain, as by ufw, is not denied to Docker.
     closed = text.replace(":INPUT ACCEPT", ":INPUT DROP")
     assert reachable(collected(published=items, tools={"iptables-save": closed})[0]) == [(18080, True), (18443, True)]
+
+
+def test_a_port_that_is_sent_on_inside_the_host_is_told_with_where_it_goes():
+    text = "*nat\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -p tcp -m tcp --dport 80 -j REDIRECT --to-ports 5432\n"
+    text += "-A PREROUTING -p tcp -m tcp --dport 81 -j DNAT --to-destination 10.0.0.1\nCOMMIT\n"
+    assert collected(tools={"iptables-save": text})[0]["firewall"]["v4"]["dnat"] == [
+        {"proto": "tcp", "first": 80, "last": 80, "to": "5432", "inner": [5432, 5432]},
+        {"proto": "tcp", "first": 81, "last": 81, "to": "10.0.0.1", "inner": None},
+    ]
+
+
+@pytest.mark.parametrize(
+    "target, inner", [("[fd00::1]:80", [80, 80]), ("5000-5010", [5000, 5010]), ("fd00::1", None), ("", None)]
+)
+def test_the_port_behind_a_forwarding(target, inner):
+    assert firewall._inner(target) == inner
+    assert isinstance(firewall._inner("10.0.0.1:?"), Unread)
 
 
 def test_a_port_that_docker_only_proxies_meets_the_input_chain(net):

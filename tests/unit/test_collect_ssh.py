@@ -163,8 +163,100 @@ def test_a_match_block_that_lets_one_user_use_a_password_from_one_network(real):
     config = "Match User alice Address 10.0.0.0/8\n  PasswordAuthentication yes\n"
     rules = [("", "passwordauthentication", "no"), ("user=alice,.*addr=10\\.", "passwordauthentication", "yes")]
     sessions = Server(real, config, rules).facts()["sessions"]
-    assert [s["name"] for s in sessions if s["values"]["passwordauthentication"] == "yes"] == ["alice from 10.0.0.1"]
+    assert [s["name"] for s in sessions if s["values"]["passwordauthentication"] == "yes"] == ["alice from 10.0.0.0"]
     assert any("a user that does not exist" in s["name"] for s in sessions)
+
+
+@pytest.mark.parametrize(
+    "config, place",
+    [
+        ("Match Address 8.0.0.0/8,!8.0.0.0/30,!8.255.255.254/31\n", r"addr=8\.0\.0\.4,"),
+        ("Match Address 8.0.0.0/30\nMatch Address 8.255.255.254/31\nMatch Address 8.0.0.0/8\n", r"addr=8\.0\.0\.4,"),
+        ("Match LocalAddress 192.0.2.0/24,!192.0.2.0/25\n", r"laddr=192\.0\.2\.128,"),
+    ],
+)
+def test_what_a_range_keeps_of_its_exceptions_is_asked(real, config, place):
+    rules = [(place, "passwordauthentication", "yes"), ("", "passwordauthentication", "no")]
+    rules.reverse()  # the last one that fits wins in this sshd
+    sessions = Server(real, config, rules).facts()["sessions"]
+    assert any(session["values"]["passwordauthentication"] == "yes" for session in sessions)
+
+
+def test_a_match_line_that_no_known_address_meets_leaves_the_sessions_incomplete(real):
+    facts = Server(real, "Match Address 8.1.*,!8.1.0.0/16\n").facts()
+    assert facts["sessions_complete"].reason == "parse_error"
+
+
+def second_sshd(**files):
+    """Return a second sshd, on port 443, started by hand with a file of its own."""
+    found = {
+        "/proc/77/status": "Name:\tsshd\nUid:\t0\t0\t0\t0\nNSpid:\t77\n",
+        "/proc/77/cmdline": "/usr/sbin/sshd\0-D\0-f\0/etc/ssh/x\0",
+        "/proc/77/net/tcp": OPEN_PORT.replace(":08AE 00000000", ":01BB 00000000").replace("378214", "378555"),
+        "/proc/77/stat": "77 (sshd) S 1 77 77 0 -1 4194560 1 1 1 1 1 1 1 1 20 0 1 0 10000 1 1\n",
+        "/proc/stat": "cpu 1 2\nbtime 400\n",
+        "/etc/ssh/x": "Port 443\nPasswordAuthentication yes\n",
+    }
+    return dict(found, **files)
+
+
+def with_second(real, **options):
+    server = Server(real, rules=[("", "passwordauthentication", "no")], **options)
+    plain = server.host.commands["sshd"]
+
+    def answer(argv, stdin, env):
+        text = plain(argv, stdin, env)
+        return text.replace("passwordauthentication no", "passwordauthentication yes") if "/etc/ssh/x" in argv else text
+
+    server.host.commands["sshd"] = answer
+    server.host.links["/proc/77/fd/3"] = "socket:[378555]"
+    return server
+
+
+def test_every_sshd_that_listens_is_asked(real):
+    facts = with_second(real, files=second_sshd()).facts()
+    assert facts["ports"] == [443, 2222] and facts["daemon"] == {"mode": "service", "since": 100.0}
+    found = {session["name"]: session["values"]["passwordauthentication"] for session in facts["sessions"]}
+    assert list(found.values()) == ["no", "yes"] and list(found)[1].endswith(" to the sshd on port 443")
+    assert {file["path"]: file["since"] for file in facts["config"]} == {
+        "/etc/ssh/sshd_config": 100.0,
+        "/etc/ssh/sshd_config.d": 100.0,
+        "/etc/ssh/x": 501.0,
+    }
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"/proc/77/status": "Name:\tsshd\nUid:\t0\t0\t0\t0\nNSpid:\t77\t1\n"},  # in a container
+        {"/proc/77/status": "Name:\tsshd\nUid:\t1000\t1000\t1000\t1000\n"},
+        {"/proc/77/net/tcp": OPEN_PORT.replace("378214", "1")},  # a session
+    ],
+)
+def test_other_processes_named_sshd_are_no_servers(real, changes):
+    assert with_second(real, files=second_sshd(**changes)).facts()["ports"] == [2222]
+
+
+def test_a_second_sshd_alone_runs_as_a_service(real):
+    server = with_second(real, files=second_sshd(**{"/proc/38/status": None}))
+    server.host.commands[SYSTEMCTL] = "Id=ssh.service\nActiveState=inactive\nMainPID=0\n"
+    facts = server.facts()
+    assert facts["ports"] == [443] and facts["daemon"] == {"mode": "service", "since": 501.0}
+
+
+def test_without_root_a_second_sshd_hides_the_ports_and_a_session_does_not(real):
+    closed = {"/proc/77/fd": HostError("needs_root", "/proc/77/fd", "permission denied")}
+    commands = {SYSTEMCTL: UNITS % "active"}
+    facts = Server(real, files=second_sshd(**closed), commands=commands, euid=1000).facts()
+    assert facts["ports"].reason == "needs_root"
+    session = dict(closed, **{"/proc/77/cmdline": "sshd: alice [priv]\0"})
+    assert Server(real, files=second_sshd(**session), commands=commands, euid=1000).facts()["ports"] == [22]
+
+
+def test_an_old_file_copied_over_a_drop_in_is_a_change(real):
+    stats = {"/etc/ssh/sshd_config": FileInfo(0o600, 0, 0, 9, 50.0, "file", 101.0)}
+    facts = Server(real, stats=stats).facts()
+    assert facts["config"][0]["changed"] == 101.0 and isinstance(facts["sessions_complete"], Unread)
 
 
 def test_a_match_block_in_an_included_file_is_found(real):
@@ -308,7 +400,11 @@ def test_an_idle_socket_has_no_daemon_yet(real):
     units = units.replace(
         "MainPID=38\nId=ssh.service\nActiveState=active", "MainPID=0\nId=ssh.service\nActiveState=inactive"
     )
-    files = {"/run/sshd.pid": None, "/etc/default/ssh": '# options\nSSHD_OPTS="-o MaxAuthTries=9"\n'}
+    files = {
+        "/run/sshd.pid": None,
+        "/proc/38/status": None,
+        "/etc/default/ssh": '# options\nSSHD_OPTS="-o MaxAuthTries=9"\n',
+    }
     server = Server(real, files=files, commands={SYSTEMCTL: units})
     del server.host.stats["/run/sshd.pid"]
     facts = server.facts()

@@ -26,23 +26,23 @@ def test_jails_and_actions_of_the_configuration(net):
 
 
 def test_answers_come_in_the_order_of_the_questions(net):
-    got = fail2ban.answers(net("fail2ban-12-answers.txt"), 25)
+    got = fail2ban.answers(net("fail2ban-12-answers.txt"), 31)
     assert fail2ban.jails(got[0]) == ["nginx-http-auth", "recidive", "sshd"]
     assert fail2ban.kind(got[1]) == "journal" and got[2:5] == ["3", "3600", "600"]
     assert fail2ban.matches(got[6]) == ["_SYSTEMD_UNIT=sshd.service", "+", "_COMM=sshd"]
-    assert fail2ban.places(got[7:9]) == ["INPUT"]
+    assert fail2ban.places(got[9:11]) == ["INPUT"]
     assert (
-        fail2ban.kind(got[9]) == "file"
-        and fail2ban.files(got[13]) == ["/var/log/nginx/error.log"]
-        and fail2ban.matches(got[14]) == []
+        fail2ban.kind(got[11]) == "file"
+        and fail2ban.files(got[15]) == ["/var/log/nginx/error.log"]
+        and fail2ban.matches(got[16]) == []
     )
-    assert fail2ban.places(got[15:17]) == ["DOCKER-USER"]
+    assert fail2ban.places(got[19:21]) == ["DOCKER-USER"]
     with pytest.raises(ValueError):
-        fail2ban.answers(net("fail2ban-12-answers.txt"), 24)
+        fail2ban.answers(net("fail2ban-12-answers.txt"), 30)
 
 
 def test_bans_of_nftables(net):
-    assert fail2ban.places(fail2ban.answers(net("fail2ban-13-answers.txt"), 9)[7:9]) == ["input"]
+    assert fail2ban.places(fail2ban.answers(net("fail2ban-13-answers.txt"), 11)[9:11]) == ["input"]
 
 
 @settings(max_examples=200, deadline=None)

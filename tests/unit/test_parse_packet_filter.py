@@ -165,6 +165,83 @@ def test_what_opens_a_chain_that_drops_by_policy(rule, ports_open):
     assert opened(rule) == ports_open
 
 
+V6 = "INPUT -m iprange --src-range %s -p tcp -m tcp --dport 5432 -j ACCEPT"
+
+
+def port_5432(tables, family="v4"):
+    found = asked(tables, family=family)
+    masks = {"open": found.open, "unsure": found.unsure}
+    masks["restricted"] = 1 << 5432 if any(mask >> 5432 & 1 for mask in found.restricted.values()) else 0
+    return [name for name, mask in masks.items() if mask >> 5432 & 1]
+
+
+@pytest.mark.parametrize(
+    "sources, wanted",
+    [
+        (["-m iprange --src-range 0.0.0.1-255.255.255.254"], ["open"]),
+        (["-m iprange --src-range 192.0.2.1-192.0.2.99"], ["restricted"]),
+        (["-s %d.0.0.0/8" % number for number in range(11, 120)], ["open"]),
+        (["-s 8.0.0.0/8", "-s 9.0.0.0/16"], ["open"]),
+        (["-s 8.0.0.0/8"], ["restricted"]),
+        (["-s 10.0.0.0/8", "-s 192.168.0.0/16", "-s 172.16.0.0/12", "-s 203.0.113.0/24"], ["restricted"]),
+        (["-m set --match-set trusted src"], ["unsure"]),
+        (["-s 203.0.113.0/24 -m set --match-set trusted src"], ["restricted"]),
+        (["-m mac --mac-source 52:54:00:12:34:56"], ["restricted"]),
+    ],
+)
+def test_sources_are_measured_together(sources, wanted):
+    rules = ["INPUT %s -p tcp -m tcp --dport 5432 -j ACCEPT" % source for source in sources]
+    assert port_5432(iptables.parse(saved(*rules), "v4")) == wanted
+
+
+def test_ranges_of_ipv6_are_measured():
+    assert port_5432(iptables.parse(saved(V6 % "2000::-3fff:ffff::"), "v6"), "v6") == ["open"]
+    assert port_5432(iptables.parse(saved(V6 % "2001:db8::1-2001:db8::9"), "v6"), "v6") == ["restricted"]
+
+
+def nft(left, right, elements=None, op="=="):
+    """Return the tables of one rule `LEFT OP RIGHT accept` in a chain that drops."""
+    where = {"family": "inet", "table": "filter"}
+    listing = [
+        {"metainfo": {}},
+        {"table": {"family": "inet", "name": "filter"}},
+        {"chain": dict(where, name="input", hook="input", type="filter", policy="drop")},
+        {
+            "rule": dict(
+                where, chain="input", expr=[{"match": {"left": left, "op": op, "right": right}}, {"accept": None}]
+            )
+        },
+    ]
+    if elements is not None:
+        listing.insert(2, {"set": dict(where, name="trusted", elem=elements)})
+    return nftables.parse(json.dumps({"nftables": listing}))
+
+
+SADDR = {"payload": {"protocol": "ip", "field": "saddr"}}
+PAIR = {"concat": [SADDR, {"payload": {"protocol": "tcp", "field": "dport"}}]}
+HALVES = [{"prefix": {"addr": "0.0.0.0", "len": 1}}, {"prefix": {"addr": "128.0.0.0", "len": 1}}]
+ANY = {"prefix": {"addr": "0.0.0.0", "len": 0}}
+
+
+@pytest.mark.parametrize(
+    "left, right, elements, wanted",
+    [
+        (SADDR, {"range": ["0.0.0.0", "255.255.255.255"]}, None, ["open"]),
+        (SADDR, {"range": ["192.0.2.1", "192.0.2.9"]}, None, ["restricted"]),
+        (SADDR, "@trusted", HALVES, ["open"]),
+        (SADDR, "@trusted", ["192.0.2.1", {"elem": {"val": "192.0.2.2", "timeout": 9}}], ["restricted"]),
+        (SADDR, "@trusted", [], ["restricted"]),
+        (SADDR, "@elsewhere", None, ["unsure"]),
+        (PAIR, {"set": [{"concat": [ANY, 5432]}]}, None, ["open"]),
+        (PAIR, {"set": [{"concat": [ANY, 22]}]}, None, []),
+        (PAIR, "@trusted", [{"concat": ["192.0.2.1", 5432]}], ["restricted"]),
+        (PAIR, "@elsewhere", None, ["unsure"]),
+    ],
+)
+def test_sets_and_ranges_of_nft_are_measured(left, right, elements, wanted):
+    assert port_5432(nft(left, right, elements)) == wanted
+
+
 def test_jumps_returns_and_gotos():
     assert opened("INPUT -p tcp -m tcp --dport 80 -j web", "web -j ACCEPT", chains=["web"]) == [(80, 80)]
     assert opened(

@@ -118,6 +118,33 @@ MATCH Invalid-User
     )
 
 
+# Each of them turns passwords on for visitor in a real sshd.
+@pytest.mark.parametrize(
+    "keyword",
+    ['"Match" ', 'M"atch" ', "=Match ", '""Match ', '"Match"', '\t"match" ', "Match = ", 'MATCH="User" visitor #'],
+)
+def test_a_keyword_may_be_quoted(keyword):
+    assert sshd.parse_config("%sUser visitor\n" % keyword) == ([], [("user", ["visitor"])])
+    assert sshd.parse_config('"Include" /etc/ssh/extra.conf') == (["/etc/ssh/extra.conf"], [])
+
+
+@pytest.mark.parametrize(
+    "patterns, address, met",
+    [
+        (["8.0.0.0/8", "!8.0.0.1"], "8.0.0.2", True),
+        (["8.0.0.0/8", "!8.0.0.1"], "8.0.0.1", False),
+        (["!8.0.0.1"], "9.9.9.9", False),
+        (["2001:0DB8::/32"], "2001:db8::5", True),
+        (["2001:0db8::1"], "2001:db8::1", True),
+        (["198.51.100.*", "!198.51.100.0/25"], "198.51.100.200", True),
+        (["*.Example.org"], "x.example.org", True),
+        (["8.0.0.0/8"], "example.org", False),
+    ],
+)
+def test_which_addresses_meet_a_match_line(patterns, address, met):
+    assert sshd.meets(patterns, address) is met
+
+
 @pytest.mark.parametrize("line", ["Match Exec /bin/true", "Match Weather sunny", 'Match User "alice'])
 def test_a_match_that_is_not_understood_is_not_passed_over(line):
     with pytest.raises(ValueError):
@@ -142,15 +169,18 @@ def test_patterns(pattern, text, hit):
 @pytest.mark.parametrize(
     "name, pattern, values",
     [
-        ("address", "10.0.0.0/8", ["10.0.0.1", "10.255.255.254"]),
-        ("address", "!192.0.2.5", ["192.0.2.5"]),
-        ("address", "192.0.2.5/32", ["192.0.2.5"]),
+        ("address", "10.0.0.0/8", ["10.0.0.0", "10.255.255.255", "11.0.0.0"]),
+        ("address", "!192.0.2.5", ["192.0.2.5", "192.0.2.6"]),
+        ("address", "192.0.2.5/32", ["192.0.2.5", "192.0.2.6"]),
+        ("address", "0.0.0.0/0", ["0.0.0.0", "255.255.255.255"]),
         ("address", "10.1.*.?", ["10.1.1.1"]),
-        ("localaddress", "2001:db8::/127", ["2001:db8::", "2001:db8::1"]),
+        ("address", "10.*", ["10.1.1.1"]),
+        ("address", "2001:db8:*:?", ["2001:db8:1:1"]),
+        ("localaddress", "2001:db8::/127", ["2001:db8::", "2001:db8::1", "2001:db8::2"]),
         ("host", "*.example.org", ["x.example.org"]),
     ],
 )
-def test_samples_lie_in_what_the_pattern_matches(name, pattern, values):
+def test_samples_lie_on_both_sides_of_a_pattern(name, pattern, values):
     assert sshd.samples(name, pattern) == values
 
 

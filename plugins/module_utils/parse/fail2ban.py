@@ -69,10 +69,27 @@ def matches(answer: str) -> List[str]:
     return rest.split() if head.startswith("Current match filter") else []
 
 
+def ignored(answer: str) -> List[str]:
+    """Return the words of the answer to `get JAIL ignoreip`. Raises ValueError. A network of all addresses loses its /0 there."""
+    if answer.startswith("No IP address/network is ignored"):
+        return []
+    if not answer.startswith("These IP addresses/networks are ignored"):
+        raise ValueError("fail2ban-client did not say what the jail ignores")
+    return [word + "/0" if word in ("0.0.0.0", "::") else word for word in files(answer)]
+
+
+def ports(scripts: Sequence[str]) -> List[str]:
+    """Return the ports that an action bans, as they are written; none where it bans all."""
+    found = re.findall(r"--dports?\s+([\w,:-]+)|\bdport\s+[\\{\s]*\$\(echo '([^']*)'", "\n".join(scripts))
+    return sorted({word for pair in found for word in ",".join(pair).replace(":", "-").split(",") if word})
+
+
 def places(scripts: Sequence[str]) -> List[str]:
     """Return where an action puts its bans: chains of iptables, hooks of nftables, or the routing table."""
     text = "\n".join(scripts)
     found = [name for name in _CHAIN.findall(text) if not name.startswith("f2b")] + _HOOK.findall(text)
     if re.search(r"\bip(?: -\d)? route\b", text):
         found.append("route")
+    if re.search(r"^\s*(?:ufw|firewall-cmd)\b|\bthen ufw\b|<?\bufw\b.* from <ip>", text, re.MULTILINE):
+        found.append("input")
     return sorted(set(found))

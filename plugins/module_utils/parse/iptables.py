@@ -173,8 +173,7 @@ def _source(negated: bool, reader: "_Reader", found: Dict[str, Any]) -> bool:
     text = reader.next()
     place = packet_filter.network(text)
     if place == THERE:
-        found["exempt" if negated else "source"] = text
-        return True
+        return packet_filter.limit(found, negated, text, [text])
     return (place == NOWHERE) == negated
 
 
@@ -242,18 +241,18 @@ def _type_of_destination(negated: bool, reader: "_Reader", found: Dict[str, Any]
 def _named_set(negated: bool, reader: "_Reader", found: Dict[str, Any]) -> bool:
     name, dimensions = reader.next(), reader.next()
     if "src" in dimensions.split(","):
-        found["exempt" if negated else "source"] = "set " + name
-    else:
-        found["unsure"] = True
+        return packet_filter.limit(found, negated, "set " + name, None)
+    found["unsure"] = True
     return True
 
 
-def _words(prefix: str) -> Callable[[bool, "_Reader", Dict[str, Any]], bool]:
-    def condition(negated: bool, reader: "_Reader", found: Dict[str, Any]) -> bool:
-        found["exempt" if negated else "source"] = prefix + reader.next()
-        return True
+def _range(negated: bool, reader: "_Reader", found: Dict[str, Any]) -> bool:
+    text = reader.next()
+    return packet_filter.limit(found, negated, text, [text])
 
-    return condition
+
+def _hardware(negated: bool, reader: "_Reader", found: Dict[str, Any]) -> bool:
+    return packet_filter.limit(found, negated, "mac " + reader.next(), ())  # a neighbour's, so nobody's of the internet
 
 
 def _flags(negated: bool, reader: "_Reader", found: Dict[str, Any]) -> bool:
@@ -287,8 +286,8 @@ CONDITIONS = {
     "--ctdir": _direction,
     "--dst-type": _type_of_destination,
     "--match-set": _named_set,
-    "--src-range": _words(""),
-    "--mac-source": _words("mac "),
+    "--src-range": _range,
+    "--mac-source": _hardware,
     "--tcp-flags": _flags,
     "--syn": _first_packet,
 }

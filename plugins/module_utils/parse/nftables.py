@@ -13,7 +13,6 @@ from ansible_collections.nself.prod.plugins.module_utils.parse.packet_filter imp
     EVERY,
     FAMILIES,
     NOWHERE,
-    THERE,
     Chain,
     Rule,
     Table,
@@ -117,8 +116,13 @@ def _verdict(statement: Any) -> Optional[Dict[str, Any]]:
         return {"verdict": kind, "target": detail["target"]}
     if kind in ("dnat", "redirect"):
         detail = detail or {}
-        parts = [detail[name] for name in ("addr", "port") if isinstance(detail.get(name), (str, int))]
-        return {"verdict": "nat", "target": ":".join(str(part) for part in parts)}
+        parts = [
+            detail[name] if isinstance(detail[name], (str, int)) else "?" for name in ("addr", "port") if name in detail
+        ]
+        return {
+            "verdict": "nat",
+            "target": ":".join("[%s]" % part if ":" in str(part) else str(part) for part in parts),
+        }
     if kind == "queue":  # what user space decides there is not to be seen here
         return {"verdict": "accept", "unsure": True}
     return None
@@ -146,8 +150,8 @@ def _match(left: Any, op: str, right: Any, sets: Sets, found: Conditions) -> boo
         name = kind + " " + str(detail.get("key") or detail.get("result"))
         if kind == "fib" and "daddr" not in detail.get("flags", ()):
             name = "fib other"
-    elif kind == "concat" and any(part.get("payload", {}).get("field") == "saddr" for part in detail):
-        name = "concat saddr"
+    elif kind == "concat" and op in ("==", "!=", "in"):
+        return _together(detail, op, right, sets, found)
     else:
         name = kind
     if op not in ("==", "!=", "in") and not (name in PORTS and op in COMPARISONS):
@@ -219,7 +223,6 @@ def _networks(right: Any, sets: Sets) -> Iterator[str]:
             yield "%s/%d" % (item["prefix"]["addr"], item["prefix"]["len"])
         elif isinstance(item, dict):
             first, last = item["range"]
-            # A range is as good as its ends: what is no network is named, not measured.
             yield "%s-%s" % (first, last)
         else:
             yield str(item)
@@ -227,22 +230,29 @@ def _networks(right: Any, sets: Sets) -> Iterator[str]:
 
 def _source(right: Any, op: str, sets: Sets, found: Conditions) -> bool:
     negated = op == "!="
-    if isinstance(right, str) and right.startswith("@"):
-        found["exempt" if negated else "source"] = "set " + right[1:]
-        return True
+    named = isinstance(right, str) and right.startswith("@")
+    if named and right[1:] not in sets:
+        return packet_filter.limit(found, negated, "set " + right[1:], None)
     names = list(_networks(right, sets))
-    places = [THERE if "-" in name else packet_filter.network(name) for name in names]
-    if all(place == NOWHERE for place in places):
+    if not named and all("-" not in name and packet_filter.network(name) == NOWHERE for name in names):
         return negated
-    if all(place in (THERE, NOWHERE) for place in places):
-        found["exempt" if negated else "source"] = ", ".join(names[:3])
+    return packet_filter.limit(found, negated, "set " + right[1:] if named else ", ".join(names[:3]), names)
+
+
+def _together(parts: Any, op: str, right: Any, sets: Sets, found: Conditions) -> bool:
+    """Take each part of a concatenation for itself. That is more than it matches, so it opens ports and never closes any."""
+    unknown = isinstance(right, str) and right[1:] not in sets
+    elements = [] if unknown else _elements(right, sets)
+    if op == "!=" or not elements or not all(isinstance(item, dict) and "concat" in item for item in elements):
+        if any(part.get("payload", {}).get("field") == "saddr" for part in parts):
+            return packet_filter.limit(found, op == "!=", "a set with addresses", None if unknown or elements else ())
+        found["unsure"] = True
         return True
-    return not negated
-
-
-def _pairs(right: Any, op: str, sets: Sets, found: Conditions) -> bool:
-    found["exempt" if op == "!=" else "source"] = "a set with addresses"
-    return True
+    found["sometimes"] = True
+    return all(
+        _match(part, "==", {"set": [item["concat"][at] for item in elements]}, sets, found)
+        for at, part in enumerate(parts)
+    )
 
 
 def _destination(right: Any, op: str, sets: Sets, found: Conditions) -> bool:
@@ -311,7 +321,6 @@ CONDITIONS = {
     "meta pkttype": _kind_of_packet,
     "ip saddr": _source,
     "ip6 saddr": _source,
-    "concat saddr": _pairs,
     "ip daddr": _destination,
     "ip6 daddr": _destination,
     "ct state": _state,

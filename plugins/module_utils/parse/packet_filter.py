@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from typing import Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Tuple
 
 BOTH = frozenset(("tcp", "udp"))
 FAMILIES = frozenset(("v4", "v6"))
@@ -43,8 +43,9 @@ class Rule(NamedTuple):
 
     verdict: accept, drop, return, jump, goto or nat; target: chain of a jump, or where nat sends to. original: the port
     before address translation. interfaces: conditions on the incoming one, each (names, wanted). source: only from there;
-    exempt: from anywhere but there. translated: only what nat sent here, or only what it did not. Where `sometimes` the
-    rule matches some packets only (a rate, one of the host's addresses), where `unsure` nobody here can tell which.
+    exempt: from anywhere but there; share: how much of the internet that is, as share() says, None where unknown.
+    translated: only what nat sent here, or only what it did not. Where `sometimes` the rule matches some packets only (a
+    rate, one of the host's addresses), where `unsure` nobody here can tell which.
     """
 
     verdict: str
@@ -56,6 +57,7 @@ class Rule(NamedTuple):
     interfaces: Tuple[Tuple[Tuple[str, ...], bool], ...] = ()
     source: str = ""
     exempt: str = ""
+    share: Optional[float] = 0.0
     translated: Optional[bool] = None
     sometimes: bool = False
     unsure: bool = False
@@ -93,6 +95,7 @@ class Reach:
         self.open = opened
         self.unsure = 0
         self.restricted: Dict[str, int] = {}
+        self.shares: Dict[str, Optional[float]] = {}
         self.sent: List[Tuple[int, str]] = []
 
     def any(self) -> int:
@@ -120,6 +123,31 @@ class Reach:
             self.restricted[name] = self.restricted.get(name, 0) | extra
         self.sent += [item for item in other.sent if item not in self.sent]
 
+    def widen(self) -> None:
+        """Call open what many places reach together, and unsure what a place of unknown size does."""
+        parts = [(EVERY, 0.0)]
+        for source, mask in self.restricted.items():
+            size = self.shares.get(source, 0.0)
+            if size is None:
+                self.unsure |= mask
+            elif size:
+                split = [(known & mask, sum_ + size) for known, sum_ in parts] + [
+                    (known & ~mask, sum_) for known, sum_ in parts
+                ]
+                # What is too wide already need not be told apart any more.
+                self.open |= _union(known for known, sum_ in split if sum_ > 1)
+                parts = [(known, sum_) for known, sum_ in split if known and sum_ <= 1]
+        self.unsure &= ~self.open
+        left = {source: mask & ~(self.open | self.unsure) for source, mask in self.restricted.items()}
+        self.restricted = {source: mask for source, mask in left.items() if mask}
+
+
+def _union(masks: Iterable[int]) -> int:
+    out = 0
+    for mask in masks:
+        out |= mask
+    return out
+
 
 class _Walk:
     """One packet's way through one table."""
@@ -144,6 +172,9 @@ class _Walk:
             hit = self.hit(rule, alive)
             if not hit:
                 continue
+            place = rule.source or rule.exempt
+            if place:
+                self.reach.shares[place] = rule.share
             if rule.source and not source:
                 # The stranger is not there: such a rule decides nothing for him.
                 if rule.verdict in ("jump", "goto"):
@@ -217,7 +248,7 @@ def reach(tables: Iterable[Table], hook: str, packet: Packet, alive: int = EVERY
                 left = walk.chain(name, alive)
                 if chain.policy == "accept":
                     walk.reach.open |= left
-                walk.reach.unsure &= ~walk.reach.open
+                walk.reach.widen()
                 out.limit(walk.reach)
                 out.sent += walk.reach.sent
     return out
@@ -248,6 +279,51 @@ def network(text: str) -> str:
     # Half of the internet is no restriction; the local networks of IPv6 are one, however wide.
     wide = net.prefixlen < (8 if net.version == 4 else 20)
     return ANYWHERE if wide and not any(net.version == 6 and net.subnet_of(local) for local in LOCAL_V6) else THERE
+
+
+# A place that holds more of the internet is no place any more: addresses of a /8 of IPv4, of a /20 of IPv6.
+MOST = {4: 1 << 24, 6: 1 << 108}
+NOT_PUBLIC = tuple(
+    ipaddress.ip_network(text)
+    for text in ("10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16", "::1/128")
+) + LOCAL_V6  # fmt: skip
+
+
+def networks(text: str) -> List[Any]:
+    """Return the networks that an address, a network or a range `first-last` comes to. Raises ValueError."""
+    first, dash, last = text.partition("-")
+    if not dash:
+        return [ipaddress.ip_network(text, strict=False)]
+    return list(ipaddress.summarize_address_range(ipaddress.ip_address(first), ipaddress.ip_address(last)))
+
+
+def share(texts: Iterable[str]) -> float:
+    """Return how much of the internet networks and ranges hold, where 1 is the most that still counts as a place.
+
+    Private networks hold nothing of it, and what is named twice counts once.
+    """
+    out = 0.0
+    every = [net for text in texts for net in networks(text)]
+    for version, most in MOST.items():
+        for net in ipaddress.collapse_addresses(net for net in every if net.version == version):
+            if not any(net.version == local.version and net.subnet_of(local) for local in NOT_PUBLIC):
+                out += net.num_addresses / most
+    return out
+
+
+def limit(found: Dict[str, Any], negated: bool, place: str, texts: Optional[Iterable[str]]) -> bool:
+    """Add a place as a source, or as the one exempted. texts: its networks; None: unknown. Return whether a stranger can meet it."""
+    size = None if texts is None else share(texts)
+    if size is not None and size > 1:
+        return not negated
+    if found.get("source") and not negated:
+        # Two conditions on one source: he has to be in the smaller of both places.
+        known = found["share"]
+        if known is not None and (size is None or known <= size):
+            return True
+    found["exempt" if negated else "source"] = place
+    found["share"] = size
+    return True
 
 
 def unicast(text: str) -> bool:

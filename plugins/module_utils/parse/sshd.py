@@ -36,7 +36,8 @@ SINGLE = (
 LISTS = ("allowgroups", "allowusers", "authenticationmethods", "authorizedkeysfile", "denygroups", "denyusers")
 
 _ADDRESS = re.compile(r"\[?([\d.]+|[\da-fA-F:.]+(?:%\w+)?)\]?:(\d+)(?![^\s])")
-_DIRECTIVE = re.compile(r"\s*(include|match)(?:\s*=\s*|\s+)(.*)", re.IGNORECASE)
+# As sshd's strdelim() cuts a line: the keyword may be quoted, even in part, and behind an equals sign or an empty word.
+_DIRECTIVE = re.compile(r"[\s=]*(?:\"\"\s*)?([^\s=\"]*)(?:\"([^\"]*)\"\s*|\s*=\s*|\s+|$)(.*)")
 _FLAGS = ("all", "invalid-user")
 _CRITERIA = ("user", "group", "host", "address", "localaddress", "localport", "rdomain")
 _LISTENER = re.compile(r"(?:sshd: )?(/\S*sshd(?:\s.*?)?)(?:\s*\[listener\].*)?$")
@@ -95,6 +96,11 @@ def daemon_options(command: str) -> List[str]:
     return effective_options(arguments)
 
 
+def is_listener(command: str) -> bool:
+    """Return whether a process title is a listening sshd's, and not that of one session."""
+    return _LISTENER.match(command.strip()) is not None
+
+
 def effective_options(arguments: Iterable[str]) -> List[str]:
     """Return those of sshd's arguments that change its settings; -D, -e, -i and the like are dropped."""
     kept: List[str] = []
@@ -117,10 +123,11 @@ def parse_config(text: str) -> Tuple[List[str], List[Tuple[str, List[str]]]]:
     includes, criteria = [], []
     for line in text.splitlines():
         found = _DIRECTIVE.match(line)
-        if not found:
+        keyword = (found.group(1) + (found.group(2) or "")).lower() if found else ""
+        if not found or keyword not in ("include", "match"):
             continue
-        arguments = shlex.split(found.group(2), comments=True)
-        if found.group(1).lower() == "include":
+        arguments = shlex.split(found.group(3), comments=True)
+        if keyword == "include":
             includes += arguments
         else:
             criteria += _criteria(arguments)
@@ -151,19 +158,37 @@ def matches(pattern: str, text: str) -> bool:
 
 
 def samples(name: str, pattern: str) -> List[str]:
-    """Return values that a Match pattern matches (without its negation mark), so that both sides of the block are asked.
+    """Return values on both sides of a Match pattern (without its negation mark).
 
-    An address range gives its two ends: a narrower exception seldom covers both.
+    A network gives its ends and the address behind it. Networks lie inside each other or apart, so whatever a wider one keeps
+    of its exceptions begins at one of these addresses.
     """
     pattern = pattern.lstrip("!")
-    if name in ("address", "localaddress") and "/" in pattern:
-        network = ipaddress.ip_network(pattern, strict=False)
-        first, last = int(network.network_address), int(network.broadcast_address)
-        inset = 1 if last - first > 1 else 0
-        kind = type(network.network_address)
-        return [str(kind(number)) for number in sorted({first + inset, last - inset})]
-    filler = "1" if name in ("address", "localaddress") else "x"
-    return [re.sub(r"[*?]", filler, pattern)]
+    if name not in ("address", "localaddress"):
+        return [re.sub(r"[*?]", "x", pattern)]
+    if re.search(r"[*?]", pattern):
+        star = (
+            "1" if ":" in pattern else "1" + ".1" * (3 - pattern.count("."))
+        )  # the last * may span parts of an address
+        return [re.sub(r"[*?]", "1", pattern[::-1].replace("*", star[::-1], 1)[::-1])]
+    network = ipaddress.ip_network(pattern, strict=False)
+    first, last = network.network_address, network.broadcast_address
+    behind = [last + 1] if int(last) + 1 < 1 << network.max_prefixlen else []
+    return list(dict.fromkeys(str(address) for address in [first, last] + behind))
+
+
+def fits(pattern: str, text: str) -> bool:
+    """Return whether a pattern for hosts or addresses (a network too), without its negation mark, matches."""
+    try:
+        return ipaddress.ip_address(text) in ipaddress.ip_network(pattern.lstrip("!"), strict=False)
+    except ValueError:
+        return matches(pattern.lower(), text.lower())
+
+
+def meets(patterns: Sequence[str], text: str) -> bool:
+    """Return whether a Match list is met: one pattern fits, and none that is negated does."""
+    hits = [pattern for pattern in patterns if fits(pattern, text)]
+    return bool(hits) and not any(pattern.startswith("!") for pattern in hits)
 
 
 def may_log_in(user: str, groups: Sequence[str], values: Dict[str, Any]) -> bool:

@@ -14,17 +14,34 @@ def log(*files):
     return {"kind": "file", "files": list(files), "matches": []}
 
 
+def bans(*places, ports=()):
+    return [{"places": list(places), "ports": list(ports)}]
+
+
+BANS = bans("INPUT", ports=["ssh"])
+
+
 def ssh(state="running", name="sshd", **change):
     jail = dict({"maxretry": 3, "bantime": 3600, "source": JOURNAL, "source_live": True}, **change)
-    return {"fail2ban": {"state": state, "jails": {name: jail} if state == "running" else {}}}
+    limits = {
+        "findtime": 600,
+        "ignoreip": ["127.0.0.0/8", "10.0.0.0/8", "fc00::/7", "host"],
+        "ignorecommand": "",
+        "actions": BANS,
+    }
+    return {
+        "ssh": {"ports": [22]},
+        "fail2ban": {"state": state, "jails": {name: dict(limits, **jail)} if state == "running" else {}},
+    }
 
 
 def two(one, other):
     return {
+        "ssh": {"ports": [22]},
         "fail2ban": {
             "state": "running",
             "jails": {"sshd": one["fail2ban"]["jails"]["sshd"], "sshd-2": other["fail2ban"]["jails"]["sshd"]},
-        }
+        },
     }
 
 
@@ -68,6 +85,8 @@ CASES = {
             ssh(maxretry=1, bantime=86400),
             ssh(source=log("/var/log/auth.log")),
             ssh(name="gate"),
+            ssh(actions=bans("input")),
+            ssh(actions=bans("INPUT", ports=["20-30"])),
             two(ssh(maxretry=9), ssh()),
             ssh(name="my.ssh", source=log("/var/log/auth.log")),
         ],
@@ -76,9 +95,20 @@ CASES = {
             ssh("absent"),
             ssh(maxretry=4),
             ssh(bantime=600),
+            ssh(findtime=1),
+            ssh(actions=[]),
+            ssh(actions=bans()),
+            ssh(actions=bans("INPUT2")),
+            ssh(actions=bans("FORWARD")),
+            ssh(actions=bans("INPUT", ports=["http", "2222"])),
+            ssh(ignoreip=["0.0.0.0/0"]),
+            ssh(ignoreip=["::/0"], ignorecommand="/bin/true <ip>"),
+            ssh(ignoreip=["8.0.0.0/8"]),
+            ssh(ignoreip=["2001::/16"]),
+            ssh(ignoreip=["8.0.0.0/9", "20.0.0.0/9"]),
             ssh(source_live=False),
             ssh(source=log(), source_live=False),
-            {"fail2ban": {"state": "running", "jails": {}}},
+            {"ssh": {"ports": [22]}, "fail2ban": {"state": "running", "jails": {}}},
             ssh(name="recidive", source=log("/var/log/fail2ban.log")),
             two(ssh(maxretry=9), ssh(bantime=60)),
         ],
@@ -86,6 +116,8 @@ CASES = {
             {"fail2ban": NO_ROOT},
             ssh(maxretry=NO_ROOT),
             ssh(bantime=NO_ROOT),
+            ssh(ignorecommand="/bin/true <ip>"),
+            dict(ssh(), ssh={"ports": NO_ROOT}),
             ssh(source_live=NO_ROOT),
             {"fail2ban": {"state": "running", "jails": NO_ROOT}},
             two(ssh(maxretry=9), ssh(maxretry=NO_ROOT)),

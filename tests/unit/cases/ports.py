@@ -13,12 +13,12 @@ def listening(port, ip="0.0.0.0", process=None):
     return {"ip": ip, "port": port, "process": process}
 
 
-def published(port, ip="0.0.0.0", proto="tcp"):
-    return {"container": "db", "ip": ip, "port": port, "proto": proto}
+def published(port, ip="0.0.0.0", proto="tcp", target=None):
+    return {"container": "db", "ip": ip, "port": port, "proto": proto, "target": str(target or port)}
 
 
-def forwarded(first, last=None, to="172.18.0.2:5432"):
-    return {"proto": "tcp", "first": first, "last": last or first, "to": to}
+def forwarded(first, last=None, to="172.18.0.2:8443", inner=(8443, 8443)):
+    return {"proto": "tcp", "first": first, "last": last or first, "to": to, "inner": inner and list(inner)}
 
 
 def rendered(*ports):
@@ -65,6 +65,9 @@ CASES = {
             tree([listening(5432, "::")]),
             tree([listening(5432, "10.0.0.5")]),
             tree(docker=[published(5432)]),
+            tree(docker=[published(443, target=5432)]),
+            tree(v4=[forwarded(80, to="5432", inner=(5432, 5432))]),
+            tree(v4=[forwarded(5432, inner=None)]),
             tree(deployment=rendered(published(5432))),
             tree(docker=[published(5432, "::")]),
             tree(docker=[published(9000, proto="udp")]),

@@ -42,12 +42,16 @@ PAM = {"kbdinteractiveauthentication": "yes", "usepam": "yes"}
 
 PASSWORDS = cases(
     NO_PASSWORDS,
-    {"passwordauthentication": "yes"},
+    {"passwordauthentication": "yes", "authenticationmethods": ["any"]},
+    {"passwordauthentication": "yes", "authenticationmethods": []},
+    {"passwordauthentication": "yes", "authenticationmethods": ["publickey", "password"]},
     {"permitemptypasswords": "yes"},
     dict(PAM, authenticationmethods=["any"]),
     dict(PAM, authenticationmethods=["publickey,keyboard-interactive", "keyboard-interactive"]),
 )
 PASSWORDS["pass"] += [
+    tree(login(**dict(NO_PASSWORDS, passwordauthentication="yes", authenticationmethods=["publickey"]))),
+    tree(login(**dict(NO_PASSWORDS, passwordauthentication="yes", authenticationmethods=["publickey,password"]))),
     tree(login(**{**NO_PASSWORDS, "kbdinteractiveauthentication": "yes", "usepam": "no"})),
     tree(
         login(
@@ -156,12 +160,15 @@ PORT = {
 
 
 def config(mode="service", since=200.0, **file):
-    entry = dict({"path": "/etc/ssh/sshd_config", "kind": "file", "uid": 0, "mode": 0o600, "mtime": 100.0}, **file)
-    return {"ssh": {"state": "present", "daemon": {"mode": mode, "since": since}, "config": [entry]}}
+    entry = dict(
+        {"path": "/etc/ssh/sshd_config", "kind": "file", "uid": 0, "mode": 0o600, "changed": 100.0, "since": since},
+        **file,
+    )
+    return {"ssh": {"state": "present", "daemon": {"mode": mode}, "config": [entry]}}
 
 
 IDLE_SOCKET = config("socket", None)
-del IDLE_SOCKET["ssh"]["config"][0]["mtime"]  # nobody has read it yet, so its age proves nothing
+del IDLE_SOCKET["ssh"]["config"][0]["changed"]  # nobody has read it yet, so its age proves nothing
 
 CASES = {
     "INFRA-05": PASSWORDS,
@@ -173,6 +180,9 @@ CASES = {
         {"allowusers": []},
         {"allowusers": ["deploy", "*"]},
         {"allowusers": ["*@*"]},
+        {"allowusers": ["?*"]},
+        {"allowusers": ["%s*" % letter for letter in "abcdefghijklmnopqrstuvwxyz"]},
+        {"allowusers": ["*@0.0.0.0/1", "*@128.0.0.0/1"]},
         {"allowusers": [], "allowgroups": ["*"]},
     ),
     "INFRA-10": cases({"maxauthtries": "3"}, {"maxauthtries": "4"}),
@@ -182,9 +192,9 @@ CASES = {
     "INFRA-16": {
         "pass": [config(), config(since=100.0), IDLE_SOCKET, config("socket"), config(kind="dir", mode=0o755)],
         "fail": [
-            config(mtime=201.0),
-            config(kind="dir", mode=0o755, mtime=201.0),
-            config("socket", mtime=201.0),
+            config(changed=201.0),
+            config(kind="dir", mode=0o755, changed=201.0),
+            config("socket", changed=201.0),
             {"ssh": dict(config()["ssh"], config=[dict(config()["ssh"]["config"][0], mode=0o644)])},
             {"ssh": dict(config()["ssh"], config=[dict(config()["ssh"]["config"][0], mode=0o775, kind="dir")])},
             config(uid=1000),

@@ -9,7 +9,9 @@ from typing import Any, Callable, List, Tuple
 from ansible_collections.nself.prod.plugins.module_utils.audit.facts import Facts, Record
 from ansible_collections.nself.prod.plugins.module_utils.audit.model import (
     Fix,
+    Missing,
     NotApplicable,
+    Reason,
     Severity,
     Status,
     Verdict,
@@ -17,9 +19,13 @@ from ansible_collections.nself.prod.plugins.module_utils.audit.model import (
 )
 from ansible_collections.nself.prod.plugins.module_utils.audit.policy import Policy
 from ansible_collections.nself.prod.plugins.module_utils.audit.verdicts import decide, each, summed
+from ansible_collections.nself.prod.plugins.module_utils.parse import packet_filter
 
 # Where a ban must stand to stop traffic that is forwarded to a container; INPUT is never asked for it.
 BEFORE_CONTAINERS = {"DOCKER-USER", "FORWARD", "PREROUTING", "forward", "prerouting", "ingress", "route"}
+# Where a ban must stand to stop traffic to a process of the host.
+BEFORE_HOST = {"INPUT", "PREROUTING", "input", "prerouting", "ingress", "route"}
+PORT_NAMES = {"ssh": 22, "all": "0-65535"}
 LOG_FOLDER = "/var/log"  # in nginx's container
 
 
@@ -47,9 +53,11 @@ def _reads_ssh(name: str, jail: Record) -> bool:
     "fail2ban guards ssh",
     Severity.WARNING,
     "Passwords and keys of ssh are guessed all day; a ban after few failures makes guessing pointless and logs readable.",
-    "the running fail2ban server: its jail for ssh, that jail's limits, and the age of what it reads",
+    "the running fail2ban server: its jail for ssh, that jail's limits, what it ignores, where its actions ban, and the age of what it "
+    "reads; whether its filter ever matches a line cannot be told",
     "fail2ban runs with an sshd jail that bans after at most fail2ban_max_retry failures for at least fail2ban_min_bantime_seconds, and "
-    "the log it reads exists and grows",
+    "the log it reads exists and grows; counts over at least fail2ban_min_findtime_seconds, bans ssh's port(s) in the packet filter and "
+    "ignores no part of the internet as large as a /8 (IPv4) or a /20 (IPv6)",
     Fix(
         "fail2ban",
         "Enable the jail sshd in /etc/fail2ban/jail.d with maxretry 3, bantime 1h and backend systemd, then restart fail2ban.",
@@ -68,13 +76,52 @@ def guards_ssh(facts: Facts, policy: Policy) -> Verdict:
     def judge(jail: Record) -> Tuple[bool, str]:
         maxretry, bantime, live = jail.read("maxretry"), jail.read("bantime"), jail.read("source_live")
         good = maxretry <= most and (bantime == -1 or bantime >= least) and live is True
+        wrong = _gaps(jail, ssh_ports, policy) if good else []
+        if wrong:
+            return False, ", ".join(wrong)
         words = "maxretry %d, bantime %s" % (maxretry, "for ever" if bantime == -1 else "%d s" % bantime)
         return good, words + ("" if live else ", but its source is dead: " + _source(jail))
 
+    ssh_ports = facts.read("ssh.ports")
     jails = [(name, jail) for name, jail in _jails(facts) if _reads_ssh(name, jail)]
     if not jails:
         return decide(False, expected, "fail2ban runs without a jail for ssh")
     return _best(expected, jails, judge)
+
+
+def _gaps(jail: Record, ssh_ports: List[int], policy: Policy) -> List[str]:
+    """Return why a jail with good limits bans nobody. Raises Missing where that cannot be told."""
+    wrong = []
+    shortest = policy["fail2ban_min_findtime_seconds"]
+    if jail.read("findtime") < shortest:
+        wrong.append("findtime %d s is under %d s" % (jail.read("findtime"), shortest))
+    ignored = [text for text in jail.read("ignoreip") if _is_network(text)]
+    if packet_filter.share(ignored) >= 1:
+        wrong.append("ignores much of the internet: " + ", ".join(ignored[:4]))
+    banning = [action for action in jail.records("actions") if BEFORE_HOST & set(action.read("places"))]
+    if not banning:
+        wrong.append("no action bans in the packet filter")
+    open_ports = [port for port in ssh_ports if not any(_bans(action.read("ports"), port) for action in banning)]
+    if banning and open_ports:
+        wrong.append("bans do not close ssh's port " + ", ".join(str(port) for port in open_ports))
+    if not wrong and jail.read("ignorecommand"):
+        raise Missing("fail2ban.jails", Reason.ERROR, "ignorecommand may spare anybody")
+    return wrong
+
+
+def _is_network(text: str) -> bool:
+    try:
+        return bool(packet_filter.networks(text))
+    except ValueError:
+        return False  # a host name
+
+
+def _bans(ports: List[str], port: int) -> bool:
+    for text in ports:
+        first, _dash, last = str(PORT_NAMES.get(text, text)).partition("-")
+        if first.isdigit() and int(first) <= port <= int(last or first):
+            return True
+    return not ports
 
 
 def _source(jail: Record) -> str:

@@ -22,6 +22,10 @@ from ansible_collections.nself.prod.plugins.module_utils.audit.policy import Pol
 from ansible_collections.nself.prod.plugins.module_utils.audit.verdicts import resource, summed
 from ansible_collections.nself.prod.plugins.module_utils.parse.proc_net import is_loopback
 
+# What must not stand behind a public port, whatever its number outside: databases, caches and the Docker engine.
+NEVER_PUBLIC = frozenset((2375, 2376, 3306, 5432, 6379, 6432, 9200, 11211, 27017))
+NEVER_PUBLIC_TEXT = frozenset(str(port) for port in NEVER_PUBLIC)
+
 
 def wanted_ports(facts: Facts, policy: Policy) -> FrozenSet[int]:
     """Return the ports that may be public: sshd's own and the policy's. Raises Missing."""
@@ -57,8 +61,10 @@ def _published(facts: Facts, wanted: FrozenSet[int]) -> List[Resource]:
     for item in facts.records("docker.published"):
         ip, port = item.read("ip") or "0.0.0.0", item.read("port")
         name, container = _host_name(ip, port, item.read("proto")), item.read("container")
+        inner = item.read("target")
         if not is_loopback(ip):
-            out.append(resource(name, port in wanted, "container " + container))
+            good = port in wanted and inner not in NEVER_PUBLIC_TEXT
+            out.append(resource(name, good, "container %s, port %s" % (container, inner)))
     return out
 
 
@@ -71,10 +77,11 @@ def _rendered(facts: Facts, wanted: FrozenSet[int]) -> List[Resource]:
         if unit.read("level") != Level.RENDERED:
             continue
         for item in unit.records("ports"):
-            ip, port = item.read("ip"), item.read("port")
+            ip, port, inner = item.read("ip"), item.read("port"), item.read("target")
             if not is_loopback(ip):
                 name = _host_name(ip, port, item.read("proto"))
-                out.append(resource(name, port in wanted, "service " + unit.read("service"), Level.RENDERED))
+                good = port in wanted and inner not in NEVER_PUBLIC_TEXT
+                out.append(resource(name, good, "service %s, port %s" % (unit.read("service"), inner), Level.RENDERED))
     return out
 
 
@@ -83,7 +90,10 @@ def _translated(facts: Facts, family: str, wanted: FrozenSet[int]) -> List[Resou
     for item in facts.records("firewall.%s.dnat" % family):
         first, last, proto = item.read("first"), item.read("last"), item.read("proto")
         text = "%d" % first if first == last else "%d-%d" % (first, last)
-        good = all(port in wanted for port in range(first, last + 1))
+        # None: the same port behind it.
+        inner = item.read("inner") or [first, last]
+        hidden = any(low in NEVER_PUBLIC for low in range(inner[0], inner[1] + 1))
+        good = all(port in wanted for port in range(first, last + 1)) and not hidden
         out.append(
             resource(
                 _host_name("0.0.0.0" if family == "v4" else "::", text, proto), good, "sent on to " + item.read("to")

@@ -3,8 +3,8 @@
 """What fail2ban's server does: its jails, what they read, where they ban.
 
 Facts: fail2ban.state is running, stopped or absent; fail2ban.jails maps a jail's name to maxretry, bantime and findtime (seconds, -1 is
-for ever), banned, source {kind: file or journal, files, matches, age: seconds since it last grew, or None where it never did}, source_live,
-and actions [{name, places: chains of iptables, hooks of nftables, or route}].
+for ever), ignoreip, ignorecommand, banned, source {kind: file or journal, files, matches, age: seconds since it last grew, or None where
+it never did}, source_live, and actions [{name, places: chains of iptables, hooks of nftables, or route, ports: as written, [] for all}].
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ PER_JAIL = (
     "get %s findtime",
     "get %s logpath",
     "get %s journalmatch",
+    "get %s ignoreip",
+    "get %s ignorecommand",
 )
 PER_ACTION = ("get %s action %s actionstart", "get %s action %s actionban")
 
@@ -78,7 +80,7 @@ def _read(read: Callable[[], Any]) -> Any:
 
 
 def _jail(host: Any, name: str, actions: Optional[List[str]], answers: Dict[str, str]) -> Dict[str, Any]:
-    status, maxretry, bantime, findtime, logpath, journalmatch = (
+    status, maxretry, bantime, findtime, logpath, journalmatch, ignoreip, ignorecommand = (
         answers.get(question % name, "") for question in PER_JAIL
     )
 
@@ -92,6 +94,8 @@ def _jail(host: Any, name: str, actions: Optional[List[str]], answers: Dict[str,
         "maxretry": leaf(lambda: int(maxretry)),
         "bantime": leaf(lambda: int(bantime)),
         "findtime": leaf(lambda: int(findtime)),
+        "ignoreip": leaf(lambda: parse.ignored(ignoreip)),
+        "ignorecommand": leaf(lambda: _plain(answers["get %s ignorecommand" % name])),
         "banned": leaf(lambda: parse.banned(status)),
         "source": {"kind": kind, "files": files, "matches": matches, "age": age},
         "source_live": age
@@ -99,15 +103,28 @@ def _jail(host: Any, name: str, actions: Optional[List[str]], answers: Dict[str,
         else age is not None and (kind == "journal" or age <= LIVE_SECONDS),
         "actions": Unread(Reason.ERROR, "the jail is not in the configuration any more")
         if actions is None
-        else [{"name": action, "places": leaf(partial(_places, name, action, answers))} for action in actions],
+        else [
+            {
+                "name": action,
+                "places": leaf(partial(_scripts, parse.places, name, action, answers)),
+                "ports": leaf(partial(_scripts, parse.ports, name, action, answers)),
+            }
+            for action in actions
+        ],
     }
 
 
-def _places(jail: str, action: str, answers: Dict[str, str]) -> List[str]:
+def _plain(answer: str) -> str:
+    if answer.startswith(REFUSED):
+        raise ValueError("the server refused to say")
+    return answer
+
+
+def _scripts(read: Callable[[List[str]], List[str]], jail: str, action: str, answers: Dict[str, str]) -> List[str]:
     scripts = [answers[question % (jail, action)] for question in PER_ACTION]
     if any(script.startswith(REFUSED) for script in scripts):
         raise ValueError("the server does not have this action")
-    return parse.places(scripts)
+    return read(scripts)
 
 
 def _file_age(host: Any, files: List[str], matches: List[str]) -> Optional[int]:

@@ -3,7 +3,8 @@
 """What the kernel's packet filter lets a stranger reach, and what brings it back at boot.
 
 Facts: firewall.v4 and firewall.v6 are {default: deny or accept, open, restricted, unsure, dnat, docker_user, interfaces}. The lists hold
-{proto, first, last}, ranges of ports; restricted ones also have `from`, and dnat `to`. firewall.global_v6 tells whether the host has an
+{proto, first, last}, ranges of ports; restricted ones also have `from`, and dnat (REDIRECT too) `to` and `inner`, the [first, last]
+port behind it or None for the same. firewall.global_v6 tells whether the host has an
 address that the IPv6 internet can reach; firewall.boot names what is enabled and denies incoming traffic at boot. exposure.published is
 what Docker publishes beyond loopback, as {container, ip, port, proto, reachable}.
 """
@@ -187,7 +188,7 @@ def _summary(family: str, found: Filter, interfaces: List[str]) -> Dict[str, Any
         for source, mask in sorted(got.restricted.items()):
             out["restricted"] += [dict(item, **{"from": source}) for item in _ranges(protocol, mask)]
         for mask, target in sent:
-            out["dnat"] += [dict(item, to=target) for item in _ranges(protocol, mask)]
+            out["dnat"] += [dict(item, to=target, inner=_inner(target)) for item in _ranges(protocol, mask)]
     if found.hidden and out["default"] == "accept":
         # Tables that cannot be seen may deny what these accept.
         out["default"] = Unread(found.hidden.reason, found.hidden.detail)
@@ -202,6 +203,14 @@ def _summary(family: str, found: Filter, interfaces: List[str]) -> Dict[str, Any
     )
     out["interfaces"] = interfaces
     return out
+
+
+def _inner(target: str) -> Any:
+    """Return the [first, last] port that translation sends to; None where the port stays what it is."""
+    if target.endswith("?"):
+        return Unread(Reason.PARSE_ERROR, "a map of nftables names the port")
+    found = re.search(r"^(?:[\d.]*:|\[.*\]:)?(\d+)(?:-(\d+))?$", target)
+    return [int(found.group(1)), int(found.group(2) or found.group(1))] if found else None
 
 
 def _ranges(protocol: str, mask: int) -> List[Dict[str, Any]]:
@@ -265,7 +274,18 @@ def _ufw(host: Any, interfaces: List[str]) -> bool:
 
 
 def _nftables(host: Any, interfaces: List[str]) -> bool:
-    return any(re.search(r"\b(drop|reject)\b", text) for text in _configuration(host, "/etc/nftables.conf", 0))
+    return any(_denies(text) for text in _configuration(host, "/etc/nftables.conf", 0))
+
+
+def _denies(text: str) -> bool:
+    """Return whether a file of nftables has a chain for incoming IPv4 traffic that drops what it does not name."""
+    family = "ip"
+    for found in re.finditer(r"\btable\s+(?:(ip6?|inet|arp|bridge|netdev)\s+)?\w+\s*\{|\bhook\s+input\b([^{}]*)", text):
+        if found.group(2) is None:
+            family = found.group(1) or "ip"
+        elif family in ("ip", "inet") and re.search(r"\bpolicy\s+drop\b", found.group(2)):
+            return True
+    return False
 
 
 def _configuration(host: Any, path: str, depth: int) -> Iterator[str]:

@@ -28,7 +28,7 @@ def config_file(options: Sequence[str]) -> str:
 
 
 def read_config(host: Any, path: str) -> Tuple[List[Dict[str, Any]], Criteria]:
-    """Return (files and drop-in directories with owner, mode, mtime; criteria of all Match lines).
+    """Return (files and drop-in directories with owner, mode, time of the last change; criteria of all Match lines).
 
     Raises HostError or Missing where a file cannot be read or understood: a Match block may then be overlooked.
     """
@@ -54,7 +54,9 @@ def _read(host: Any, path: str, files: List[Dict[str, Any]], criteria: Criteria,
 def _note(host: Any, path: str, files: List[Dict[str, Any]]) -> None:
     if all(file["path"] != path for file in files):
         info = host.stat(path)
-        files.append({"path": path, "kind": info.kind, "mode": info.mode, "uid": info.uid, "mtime": info.mtime})
+        # An old file that was copied or moved here keeps its mtime; its ctime tells.
+        changed = max(info.mtime, info.ctime)
+        files.append({"path": path, "kind": info.kind, "mode": info.mode, "uid": info.uid, "changed": changed})
 
 
 def _expand(host: Any, pattern: str, files: List[Dict[str, Any]]) -> List[str]:

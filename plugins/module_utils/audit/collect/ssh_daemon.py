@@ -77,7 +77,10 @@ def read_pid(host: Any, units: Any) -> Optional[int]:
 
 
 def _is_sshd(host: Any, pid: str) -> bool:
-    """Return whether a process is root's sshd: a pid file may be stale, and anybody may call a process sshd."""
+    """Return whether a process is root's sshd: a pid file may be stale, and anybody may call a process sshd.
+
+    One with a second process id runs in a container, by the container's files.
+    """
     try:
         status = host.read("/proc/%s/status" % pid)
     except HostError:
@@ -85,7 +88,25 @@ def _is_sshd(host: Any, pid: str) -> bool:
     return (
         re.search(r"^Name:\s*sshd$", status, re.M) is not None
         and re.search(r"^Uid:\s*0\s+0\s", status, re.M) is not None
+        and re.search(r"^NSpid:\s*\d+\s+\d", status, re.M) is None
     )
+
+
+def read_others(host: Any, main: Optional[int]) -> Dict[int, Listens]:
+    """Return {process id: its TCP addresses} of root's other sshds that listen. Raises HostError where that cannot be seen."""
+    found = {}
+    for name in host.listdir("/proc"):
+        if name.isdigit() and int(name) != main and _is_sshd(host, name):
+            try:
+                listens = read_listens(host, int(name))
+            except HostError as error:
+                title = "" if isinstance(error, NotFound) else host.read("/proc/%s/cmdline" % name).replace("\0", " ")
+                if sshd.is_listener(title):
+                    raise
+                continue  # a session, perhaps one that has ended
+            if listens:
+                found[int(name)] = listens
+    return found
 
 
 def read_listens(host: Any, pid: int) -> Listens:

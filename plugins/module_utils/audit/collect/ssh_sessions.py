@@ -75,6 +75,9 @@ def origins(criteria: Criteria, ports: Sequence[int], operator: str) -> List[Ori
         if not patterns:
             return list(usual[:1])
         values = list(usual) + [value for pattern in patterns for value in sshd.samples(name, pattern)]
+        for kind, given in criteria:
+            if kind == name and name != "rdomain" and not any(sshd.meets(given, value) for value in values):
+                raise ValueError("no address or name is known that meets Match %s %s" % (name, ",".join(given)))
         return list(dict.fromkeys(values))
 
     # A port that nothing listens on is no way in, so LocalPort is asked for the real ones only.
@@ -146,6 +149,17 @@ def read_sessions(daemon: Sshd, users: Sequence[User], criteria: Criteria, place
         for user in members:
             answers.by_user.setdefault(user.name, []).append(values)
     return answers
+
+
+def joined(answers: Sequence[Answers], ports: Sequence[Sequence[int]]) -> Answers:
+    """Return the answers of all sshds as one. A login to any but the first is named with the ports that lead there."""
+    out = Answers(list(answers[0].records), dict(answers[0].by_user), sum(each.left for each in answers))
+    for other, numbers in zip(answers[1:], ports[1:]):
+        where = " to the sshd on port %s" % " and ".join(str(number) for number in numbers)
+        out.records.extend(dict(record, name=record["name"] + where) for record in other.records)
+        for user, values in other.by_user.items():
+            out.by_user[user] = out.by_user.get(user, []) + values
+    return out
 
 
 def _names(members: Sequence[User], most: int = 3) -> str:
