@@ -50,8 +50,8 @@ PASSWORDS = cases(
     dict(PAM, authenticationmethods=["publickey,keyboard-interactive", "keyboard-interactive"]),
 )
 PASSWORDS["pass"] += [
-    tree(login(**dict(NO_PASSWORDS, passwordauthentication="yes", authenticationmethods=["publickey"]))),
-    tree(login(**dict(NO_PASSWORDS, passwordauthentication="yes", authenticationmethods=["publickey,password"]))),
+    tree(login(**{**NO_PASSWORDS, "passwordauthentication": "yes", "authenticationmethods": ["publickey"]})),
+    tree(login(**{**NO_PASSWORDS, "passwordauthentication": "yes", "authenticationmethods": ["publickey,password"]})),
     tree(login(**{**NO_PASSWORDS, "kbdinteractiveauthentication": "yes", "usepam": "no"})),
     tree(
         login(
