@@ -13,6 +13,7 @@ import os
 import selectors
 import signal
 import socket
+import ssl
 import stat as stat_module
 import subprocess
 import time
@@ -183,6 +184,29 @@ class Connection:
         data, self._buffer = self._buffer[:limit], b""
         return data
 
+    def start_tls(self, server_name: str, verify: bool = False) -> None:
+        """Speak TLS from here on, with server_name in the handshake.
+
+        verify=False takes any certificate: it is looked at, not trusted. verify=True wants one that this host's own
+        certification authorities vouch for, for server_name. Raises HostError; where it was the certificate that was
+        refused, a Refused.
+        """
+        context = ssl.create_default_context()
+        if not verify:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        self._arm()
+        try:
+            self._sock = context.wrap_socket(self._sock, server_hostname=server_name)
+        except ssl.SSLCertVerificationError as error:
+            raise Refused(Reason.ERROR, self._subject, error.verify_message) from error
+        except (OSError, ValueError) as error:  # ValueError: a name that cannot stand in a handshake
+            raise self._failed(error if isinstance(error, OSError) else OSError(str(error))) from error
+
+    def certificate(self) -> bytes:
+        """Return the peer's certificate, DER. Only after start_tls()."""
+        return self._sock.getpeercert(binary_form=True) or b""  # type: ignore[attr-defined]
+
     def _fill(self) -> None:
         self._arm()
         try:
@@ -207,6 +231,10 @@ class Connection:
 
 class PeerClosed(HostError, EOFError):
     """The peer ended the stream."""
+
+
+class Refused(HostError):
+    """The peer's certificate is not one that this host trusts for that name. detail says why."""
 
 
 class Host:
