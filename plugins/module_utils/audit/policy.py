@@ -95,6 +95,12 @@ POLICY: Dict[str, Entry] = {
     "privileged_services": Names((), "compose services that may be privileged or share host namespaces"),
     "unauthorized_select_tables": Names((), "tables (schema.table) of which everybody may select every row"),
     "mount_exempt_services": Names((), "compose services that may mount host paths such as docker.sock"),
+    "db_password_min_length": Number(32, 16, 1024, "characters of the database password"),
+    "db_password_min_bits": Number(128, 64, 4096, "estimated bits of entropy of the database password"),
+    "db_privileged_roles": Names(
+        (),
+        "database roles that may be superuser, create roles, replicate or bypass row security, beside the one the cluster was made with",
+    ),
     "minio_password_min_length": Number(16, 8, 256, "characters of the MinIO root password"),
 }
 

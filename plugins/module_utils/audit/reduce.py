@@ -15,7 +15,7 @@ import json
 import math
 import re
 from typing import Any, Dict, Mapping, Optional
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from ansible_collections.nself.prod.plugins.module_utils.audit.tables.plain_settings import PLAIN
 from ansible_collections.nself.prod.plugins.module_utils.audit.tables.secret_names import (
@@ -105,7 +105,10 @@ class Reducer:
         return out
 
     def url(self, name: str, value: str) -> Optional[Dict[str, Any]]:
-        """Return a URL's parts; None where it is malformed. A query may hold secrets, so only sslmode is kept of it."""
+        """Return a URL's parts; None where it is malformed. A query may hold secrets, so only sslmode is kept of it.
+
+        user: of a database's URL only. Elsewhere, as in https://TOKEN@host, it may be the secret itself.
+        """
         try:
             parts = urlsplit(value)
             port = parts.port
@@ -115,6 +118,7 @@ class Reducer:
         sslmode = re.search(r"(?:^|&)sslmode=([a-z-]+)", parts.query)
         return {
             "scheme": parts.scheme.lower(),
+            "user": unquote(parts.username) if family == "postgres" and parts.username else None,
             "host": parts.hostname or "",
             "port": port,
             "sslmode": sslmode.group(1) if sslmode else None,
