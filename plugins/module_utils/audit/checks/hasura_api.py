@@ -13,7 +13,6 @@ from ansible_collections.nself.prod.plugins.module_utils.audit.model import (
     Level,
     Missing,
     Reason,
-    Resource,
     Severity,
     Verdict,
     check,
