@@ -151,7 +151,12 @@ def test_an_override_file_is_merged_as_compose_does():
 def test_the_last_file_of_the_chain_wins_and_the_losers_are_named():
     host = FakeHost(dict(project(), **{"/opt/nself/.env.dev": "HASURA_GRAPHQL_ENABLE_CONSOLE=false\nLOG_LEVEL=debug"}))
     settings = collect(host)["deployment"]["settings"]
-    assert settings["HASURA_GRAPHQL_ENABLE_CONSOLE"] == {"value": "true", "file": ".env", "others": [".env.dev"]}
+    assert settings["HASURA_GRAPHQL_ENABLE_CONSOLE"] == {
+        "value": "true",
+        "file": ".env",
+        "others": [".env.dev"],
+        "differing": [".env.dev"],
+    }
     assert settings["LOG_LEVEL"]["file"] == ".env.dev"
 
 
