@@ -157,6 +157,35 @@ def test_a_secret_that_was_changed_in_the_file_only_is_found_by_its_fingerprint(
     assert judged(FakeHost(project(), commands=engine(*running)))["POSTGRES_PASSWORD"].status == "pass"
 
 
+def test_whoever_else_was_given_a_secret_must_have_the_new_one():
+    compose = "services:\n" + "".join(
+        "  %s: {image: x, environment: {POSTGRES_PASSWORD: '%s'}}\n" % pair
+        for pair in (("hasura", "its own"), ("postgres", "${POSTGRES_PASSWORD}"), ("worker", "${POSTGRES_PASSWORD}"))
+    )
+
+    def found(worker):
+        values = {"hasura": "its own", "postgres": SECRET, "worker": worker}
+        running = [
+            inspected(name, "x", env=["POSTGRES_PASSWORD=" + value], identity=str(number))
+            for number, (name, value) in enumerate(values.items())
+        ]
+        return judged(FakeHost(project(compose=compose), commands=engine(*running)))["POSTGRES_PASSWORD"]
+
+    assert found(SECRET).status == "pass"
+    assert found("before").status == "fail" and "worker runs with another" in found("before").actual
+
+
+def test_a_dead_name_is_told_with_what_runs():
+    compose = "services: {auth: {image: x, environment: {AUTH_ACCESS_TOKEN_EXPIRES_IN: '3600'}}, postgres: {image: y}}"
+    found = judged(FakeHost(project(compose=compose, _env="AUTH_ACCESS_TOKEN_EXPIRY=15m\n")))[
+        "AUTH_ACCESS_TOKEN_EXPIRY"
+    ]
+    assert found.status == "fail" and found.actual == (
+        "dead name: AUTH_ACCESS_TOKEN_EXPIRY=15m in .env: nothing reads it; auth goes by AUTH_ACCESS_TOKEN_EXPIRES_IN=900; "
+        "auth has AUTH_ACCESS_TOKEN_EXPIRES_IN=3600"
+    )
+
+
 def test_a_secret_file_that_loses_against_env_is_told():
     name = "HASURA_GRAPHQL_ENABLE_CONSOLE"
     files = dict(

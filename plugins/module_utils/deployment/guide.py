@@ -28,6 +28,7 @@ _BOOLS = {
 }
 _UNITS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
 _PARTS_OF_JWT = {guide.JWT_KEY: "key", guide.JWT_TYPE: "type", guide.JWT_ISSUER: "issuer"}
+_ENVIRONMENT = re.compile(r"[A-Z][A-Z0-9_]+\Z")
 
 
 @dataclass(frozen=True)
@@ -152,14 +153,31 @@ def in_force(entry: GuideSetting, declared: Declared, holders: Sequence[Holder])
     Raises Missing where that cannot be told yet.
     """
     concerned = [holder for holder in holders if holder.role in entry.readers]
-    bad = [outcome for outcome in (_at(entry, declared, holder) for holder in concerned) if not outcome.good]
     if not concerned:
         return None
+    outcomes = [_at(entry, declared, holder) for holder in concerned]
+    if entry.kind == guide.SECRET:
+        # Whoever else was given it must have the new one too; a secret of its own under that name is its own affair.
+        others = [holder for holder in holders if holder.role not in entry.readers and entry.real[0] in holder.now]
+        outcomes += [found for found in (_at(entry, declared, holder) for holder in others) if found.state == STALE]
+    bad = [outcome for outcome in outcomes if not outcome.good]
     if bad:
         where = "%s in %s" % (shown(declared.name, declared.value), declared.file)
         return Outcome(bad[0].state, "%s: %s" % (where, "; ".join(outcome.text for outcome in bad)))
     names = ", ".join(sorted({holder.service for holder in concerned}))
     return Outcome(EFFECTIVE, "%s is in force on %s" % (shown(declared.name, declared.value), names))
+
+
+def runs_with(entry: GuideSetting, holders: Sequence[Holder]) -> str:
+    """Return what the readers of a dead name run with under the name that they know; "" where no environment governs it."""
+    name, out = entry.real[0], []
+    for holder in holders:
+        if holder.role in entry.readers and _ENVIRONMENT.match(name):
+            now = holder.now.get(name)
+            default = find(name)
+            text = _unset(default, name) if default else "no %s" % name
+            out.append("%s has %s" % (holder.service, text if now is None or is_empty(now) else shown(name, now)))
+    return "; ".join(out)
 
 
 def _at(entry: GuideSetting, declared: Declared, holder: Holder) -> Outcome:
@@ -253,7 +271,7 @@ def translate(entry: GuideSetting, value: str) -> Dict[str, str]:
 
     Only for what goes into an environment: what nginx, compose or PostgreSQL go by is more than a name and a value.
     """
-    names: List[str] = [name for name in entry.real if re.match(r"[A-Z][A-Z0-9_]+\Z", name)]
+    names: List[str] = [name for name in entry.real if _ENVIRONMENT.match(name)]
     if entry.verdict in (guide.TRANSLATE, guide.UNSUPPORTED) or not names:
         return {}
     converted = value.strip()

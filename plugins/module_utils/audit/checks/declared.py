@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Dict, List, Set, Tuple
 
 from ansible_collections.nself.prod.plugins.module_utils.audit.facts import Record
@@ -16,7 +17,7 @@ from ansible_collections.nself.prod.plugins.module_utils.audit.model import (
     Verdict,
     check,
 )
-from ansible_collections.nself.prod.plugins.module_utils.audit.tables.guide_settings import READ
+from ansible_collections.nself.prod.plugins.module_utils.audit.tables.guide_settings import DEAD, READ, GuideSetting
 from ansible_collections.nself.prod.plugins.module_utils.audit.units import (
     NO_DEPLOYMENT,
     all_units,
@@ -58,7 +59,10 @@ def declared_is_effective(facts: Any, policy: Any) -> Verdict:
         if entry is None or "*" in entry.name and name in _own_names(facts):
             raise NotApplicable("a service of the project's own reads it")
         declared = _declared(facts, name, settings[name])
-        outcome = guide.by_itself(entry, declared) or guide.in_force(entry, declared, _holders(facts))
+        outcome = guide.by_itself(entry, declared)
+        if outcome and outcome.state == DEAD:
+            outcome = replace(outcome, text="; ".join(filter(None, (outcome.text, _runs_with(facts, entry)))))
+        outcome = outcome or guide.in_force(entry, declared, _holders(facts))
         if outcome is None:
             raise NotApplicable("no service that would read it")
         return outcome.good, outcome.text if outcome.good else "%s: %s" % (outcome.state, outcome.text)
@@ -67,6 +71,13 @@ def declared_is_effective(facts: Any, policy: Any) -> Verdict:
     if not resources:
         return decide(True, expected, "no setting of the guide concerns a service here", Level.RENDERED)
     return summed(expected, resources)
+
+
+def _runs_with(facts: Any, entry: GuideSetting) -> str:
+    try:
+        return guide.runs_with(entry, _holders(facts))
+    except Missing:
+        return ""
 
 
 def _declared(facts: Any, name: str, item: Dict[str, Any]) -> guide.Declared:
@@ -99,7 +110,7 @@ def _holders(facts: Any) -> List[guide.Holder]:
         coming = {item.read("service"): item.read("env") for item in facts.records("rendered.services")}
     except Missing:
         pass  # it only tells why a running value is another
-    return [_holder(unit, coming) for unit in all_units(facts) if unit.read("role")]
+    return [_holder(unit, coming) for unit in all_units(facts)]
 
 
 def _holder(unit: Record, coming: Dict[str, Any]) -> guide.Holder:

@@ -62,7 +62,7 @@ def schema_not_public(facts: Any, policy: Any) -> Verdict:
         if level_of(unit) != Level.RUNNING:
             raise Missing("hasura.engines", Reason.ERROR, "%s does not run, so it could not be asked" % name_of(unit))
         shown = max(answers_of(facts, unit, "schema_fields"))
-        return shown == 0, "shows %d operations" % shown if shown else "shows no operation"
+        return shown == 0, "operations shown: %d" % shown
 
     return judge_units(of_role(facts, "hasura"), "no schema without a token", judge)
 

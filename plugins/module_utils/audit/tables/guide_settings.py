@@ -57,9 +57,9 @@ class GuideSetting:
 
 
 def _read(
-    reader: str, name: str, kind: str, default: Optional[str] = None, real: str = "", **more: Tuple[str, ...]
+    reader: str, name: str, kind: str, default: Optional[str] = None, real: str = "", choices: Tuple[str, ...] = ()
 ) -> GuideSetting:
-    return GuideSetting(name, READ, (reader,), (real or name,), kind, default, **more)
+    return GuideSetting(name, READ, (reader,), (real or name,), kind, default, choices)
 
 
 def _dead(name: str, reader: str, real: str, kind: str = FREE, instead: str = "") -> GuideSetting:
