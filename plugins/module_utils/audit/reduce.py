@@ -22,6 +22,7 @@ from ansible_collections.nself.prod.plugins.module_utils.audit.tables.secret_nam
     FAMILY_OF_SCHEME,
     KNOWN,
     PLACEHOLDER,
+    VARIABLE,
     WORDS,
     family_of,
     is_secret_name,
@@ -62,7 +63,8 @@ class Reducer:
     def secret(self, value: str, family: str, named: bool = True) -> Dict[str, Any]:
         """Return a value's properties.
 
-        length in characters, bits of estimated entropy, whether it is empty, a placeholder or known to everybody;
+        length in characters, bits of estimated entropy, whether it is empty, a placeholder, a variable that nobody
+        expanded, or known to everybody;
         family: which secret it is meant to be; named: whether its name says that it is one; print: keyed fingerprint.
         """
         return {
@@ -70,6 +72,7 @@ class Reducer:
             "bits": entropy_bits(value),
             "empty": not value.strip(),
             "placeholder": bool(PLACEHOLDER.search(value)),
+            "variable": bool(VARIABLE.match(value.strip())),
             "known": value.strip().lower() in KNOWN,
             "family": family,
             "named": named,
