@@ -76,9 +76,11 @@ def rls_enforced(facts: Any, policy: Any) -> Verdict:
     def judge(role: str) -> Tuple[bool, str]:
         why: "dict[str, List[str]]" = {}
         for item in guarded:
+            table = _table(item)
             for exempt in item.records("exempt"):
-                if exempt.read("role") == role:
-                    why.setdefault(exempt.read("why"), []).append(_table(item))
+                name, reason = exempt.read("role"), exempt.read("why")
+                if name == role:
+                    why.setdefault(reason, []).append(table)
         parts = ["%s of %d tables" % (reason, len(tables)) if reason != "owner" else "owner of %s" % ", ".join(tables)
                  for reason, tables in sorted(why.items())]  # fmt: skip
         return not why, "no policy holds for it: " + "; ".join(parts) if why else "the policies hold for it"
@@ -109,9 +111,9 @@ def rls_policies_sane(facts: Any, policy: Any) -> Verdict:
 
     def judge(item: Record) -> Tuple[bool, str]:
         command, table = item.read("command"), _table(item)
-        shown, written = item.read("open"), item.read("open_check")
+        shown, written, everyone = item.read("open"), item.read("open_check"), item.read("everyone")
         bad = []
-        if item.read("permissive") and item.read("everyone"):
+        if item.read("permissive") and everyone:
             if shown and not (command == "SELECT" and table in public_tables):
                 bad.append("USING (true) for PUBLIC")
             if written:
