@@ -117,6 +117,15 @@ def test_redis_that_does_not_answer_is_unread(peer):
     assert isinstance(found["answer"], Unread) and found["protected_mode"] is None
 
 
+def test_redis_that_says_why_and_hangs_up_is_heard():
+    def resets(sent):
+        if sent:
+            raise HostError("error", "172.20.0.5:6379", "Connection reset by peer")
+        return b"-DENIED Redis is running in protected mode because protected mode is enabled\r\n"
+
+    assert ask_redis(resets)["answer"] == "denied"
+
+
 def test_redis_is_asked_at_its_own_port():
     host = FakeHost(peers={("127.0.0.1", 7000): server()})
     found = dict(unit("redis", 7000, ("redis-server", "--port", "7000")))

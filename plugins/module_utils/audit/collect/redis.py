@@ -76,9 +76,12 @@ def _ask(host: Any, unit: Mapping[str, Any], sent: bytes, count: int) -> List[An
         with host.connect(address, port, timeout=3) as stream:
             if not plain:
                 stream.start_tls(address)
-            # QUIT makes the server close the stream, so that everything it says can be read.
-            stream.send(sent + resp.command("QUIT"))
-            data = stream.receive_all(65536)
+            try:
+                # QUIT makes the server close the stream, so that everything it says can be read.
+                stream.send(sent + resp.command("QUIT"))
+                data = stream.receive_all(65536)
+            except HostError as error:
+                data = _first_words(host, address, port, error)
         try:
             return resp.replies(data)[:count]
         except resp.RespError as error:
@@ -88,6 +91,20 @@ def _ask(host: Any, unit: Mapping[str, Any], sent: bytes, count: int) -> List[An
     if not found:
         raise Missing(FACT, Reason.ERROR, "Redis closed the connection without an answer")
     return found
+
+
+def _first_words(host: Any, address: str, port: int, error: HostError) -> bytes:
+    """Return what a server says unasked. Protected mode says why and closes at once, which a question would turn into a reset.
+
+    Raises the error where it says nothing of the kind.
+    """
+    if error.reason != Reason.ERROR:
+        raise error
+    with host.connect(address, port, timeout=1) as stream:
+        data = bytes(stream.receive_all(65536))
+    if not data.startswith(b"-"):
+        raise error
+    return data
 
 
 def password_of(unit: Mapping[str, Any]) -> Optional[str]:

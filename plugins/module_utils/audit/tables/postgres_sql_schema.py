@@ -43,7 +43,9 @@ def _array(names: "list[str]") -> str:
 
 _OURS = """n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND NOT EXISTS (
     SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')"""
-_READS = "coalesce(pg_get_expr(p.polqual, p.polrelid), '') || ' ' || coalesce(pg_get_expr(p.polwithcheck, p.polrelid), '')"
+_READS = (
+    "coalesce(pg_get_expr(p.polqual, p.polrelid), '') || ' ' || coalesce(pg_get_expr(p.polwithcheck, p.polrelid), '')"
+)
 
 
 def _first(names: "list[str]", more: str = "") -> str:
@@ -65,7 +67,7 @@ def _age(function: str) -> str:
 
 SECTIONS: Dict[str, str] = {
     # Tables that have policies, have row security, or hold rows of somebody. exempt: login roles to which no policy of theirs applies.
-    # Partitions are reached through their parent, whose policies then hold.
+    # Partitions are reached through their parent, whose policies then hold. An audit log's user_id says who did it, not whose the row is.
     "rls": """
         SELECT coalesce(json_agg(json_build_object(
             'table', n.nspname || '.' || c.relname,
@@ -81,10 +83,10 @@ SECTIONS: Dict[str, str] = {
         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
         CROSS JOIN LATERAL (SELECT coalesce(json_agg(a.attname ORDER BY a.attnum), '[]') AS columns, count(*) AS count
             FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-            AND a.attname ~* '%(owner)s' AND n.nspname NOT IN (%(services)s)) o
+            AND a.attname ~* '%(owner)s' AND n.nspname NOT IN (%(services)s) AND lower(c.relname) NOT IN (%(logs)s)) o
         WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND %(ours)s
         AND (c.relrowsecurity OR o.count > 0 OR EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid))"""
-    % {"owner": OWNER_COLUMN, "services": _list(SERVICE_SCHEMAS), "ours": _OURS},
+    % {"owner": OWNER_COLUMN, "services": _list(SERVICE_SCHEMAS), "logs": _list(AUDIT_TABLES), "ours": _OURS},
     # What a policy is like, without its text. everyone: it is for PUBLIC; open, open_check: USING (true), WITH CHECK (true);
     # hasura: which rows it shows depends on hasura.user; json: what it reads of hasura.user, it reads as the JSON that it is.
     "policies": """
