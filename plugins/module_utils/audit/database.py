@@ -28,19 +28,23 @@ def in_force(postgres: Record, name: str) -> str:
     settings = postgres.read("settings")
     if name not in settings:
         raise Missing("postgres.settings", Reason.NEEDS_ROOT, "PostgreSQL does not tell its setting %s" % name)
-    if settings[name]["source"] not in SERVER_WIDE:
+    if _part(settings, name, "source") not in SERVER_WIDE:
         detail = "%s is set for POSTGRES_USER or its database: what holds for others is not known" % name
         raise Missing("postgres.settings", Reason.ERROR, detail)
-    return str(settings[name]["value"])
+    return str(_part(settings, name, "value"))
+
+
+def _part(settings: Any, name: str, key: str) -> Any:
+    return Record(settings[name], "postgres.settings." + name).read(key)
 
 
 def values_of(postgres: Record, name: str) -> List[Tuple[str, Optional[str]]]:
     """Return (scope, value) for the server (None: ask in_force) and for each role or database that has its own value."""
     out: List[Tuple[str, Optional[str]]] = [("server", None)]
-    for item in postgres.read("overrides"):
-        if item["name"] == name:
-            parts = [kind + " " + item[kind] for kind in ("role", "database") if item[kind]]
-            out.append((" in ".join(parts) or "all roles", str(item["value"])))
+    for item in postgres.records("overrides"):
+        if item.read("name") == name:
+            parts = [kind + " " + item.read(kind) for kind in ("role", "database") if item.read(kind)]
+            out.append((" in ".join(parts) or "all roles", str(item.read("value"))))
     return out
 
 
@@ -54,13 +58,20 @@ def rules(postgres: Record) -> Tuple[List[Dict[str, Any]], str, Optional[Missing
     and nothing to rest a pass on.
     """
     try:
-        found = list(postgres.read("hba"))
+        found = _records(postgres, "hba")
     except Missing as missing:
-        declared = postgres.read("hba_file")
-        if declared is None:
+        if postgres.read("hba_file") is None:
             raise missing
-        return reached(declared), Level.DECLARED, missing
+        return reached(_records(postgres, "hba_file")), Level.DECLARED, missing
     return reached(found), Level.RUNNING, _not_loaded(postgres, found)
+
+
+_KEYS = ("type", "database", "user_name", "address", "netmask", "auth_method", "broken", "file_name", "line_number")
+
+
+def _records(postgres: Record, name: str) -> List[Dict[str, Any]]:
+    """Return rules of which nothing is missing."""
+    return [{key: record.read(key) for key in _KEYS} for record in postgres.records(name)]
 
 
 def _not_loaded(postgres: Record, found: List[Dict[str, Any]]) -> Optional[Missing]:
@@ -73,7 +84,7 @@ def _not_loaded(postgres: Record, found: List[Dict[str, Any]]) -> Optional[Missi
         return Missing(
             "postgres.hba", Reason.PARSE_ERROR, "pg_hba.conf has errors, so what is loaded is something else"
         )
-    if changed and any(name in changed for name in [path] + [rule.get("file_name") for rule in found]):
+    if changed and any(name in changed for name in [path] + [rule["file_name"] for rule in found]):
         return Missing("postgres.hba", Reason.ERROR, "pg_hba.conf was changed after it was loaded")
     return None
 

@@ -26,6 +26,10 @@ class Scram(NamedTuple):
     stored_key: bytes
 
 
+class Unsupported(ValueError):
+    """This host computes no such verifiers: a FIPS build has no md5."""
+
+
 def method_of(verifier: Optional[str]) -> str:
     """Return SCRAM, MD5, NONE for no password, UNKNOWN for what is none of these."""
     if verifier is None:
@@ -56,10 +60,13 @@ def iterations_of(verifier: Optional[str]) -> int:
 
 
 def fits(verifier: str, role: str, password: str) -> bool:
-    """Tell whether a password is the one that a verifier was made of."""
+    """Tell whether a password is the one that a verifier was made of. Raises Unsupported."""
     if _MD5.match(verifier):
         # What PostgreSQL stores, not what we would choose.
-        digest = hashlib.md5((password + role).encode("utf-8", "surrogatepass")).hexdigest()
+        try:
+            digest = hashlib.md5((password + role).encode("utf-8", "surrogatepass")).hexdigest()
+        except ValueError:
+            raise Unsupported("md5 is not available here") from None
         return hmac.compare_digest("md5" + digest, verifier)
     parts = scram_of(verifier)
     if parts is None:

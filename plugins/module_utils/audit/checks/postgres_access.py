@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Callable, Dict, List, Tuple
+from typing import Any, Callable, Dict, Tuple
 
 from ansible_collections.nself.prod.plugins.module_utils.audit.checks.hasura import strong_enough
 from ansible_collections.nself.prod.plugins.module_utils.audit.database import (
@@ -28,14 +28,13 @@ from ansible_collections.nself.prod.plugins.module_utils.audit.model import (
     Missing,
     NotApplicable,
     Reason,
-    Resource,
     Severity,
     Status,
     Verdict,
     check,
 )
 from ansible_collections.nself.prod.plugins.module_utils.audit.units import all_units, level_of, name_of, of_role
-from ansible_collections.nself.prod.plugins.module_utils.audit.verdicts import each, resource, summed
+from ansible_collections.nself.prod.plugins.module_utils.audit.verdicts import each, summed
 from ansible_collections.nself.prod.plugins.module_utils.parse.proc_net import is_loopback
 
 SCRAM = "scram-sha-256"
@@ -65,18 +64,18 @@ def password_strong(facts: Any, policy: Any) -> Verdict:
     length, bits = policy["db_password_min_length"], policy["db_password_min_bits"]
 
     def judge(item: Record) -> Tuple[bool, str]:
-        own, method = item.read("own"), item.read("method")
+        own, method, declared = item.read("own"), item.read("method"), item.read("matches_declared")
         if method == "none":
             if own:
                 return False, "it has no password"
             raise NotApplicable("no password opens it")
         if item.read("matches_default"):
             return False, "its password is a default that everybody knows, or its own name"
-        if own and item.read("matches_declared") is None:
+        if own and declared is None:
             raise Missing(
                 "postgres.passwords", Reason.ERROR, "the deployment declares no POSTGRES_PASSWORD to compare with"
             )
-        if own and not item.read("matches_declared"):
+        if own and not declared:
             return False, "its password is not the declared POSTGRES_PASSWORD"
         secret = item.read("secret")
         if secret is None:
@@ -233,7 +232,8 @@ def _exposure(facts: Any, postgres: Record) -> str:
 )
 def app_not_superuser(facts: Any, policy: Any) -> Verdict:
     postgres = server(facts)
-    supers = {item.read("name") for item in postgres.records("roles") if item.read("super")}
+    roles = [(item.read("name"), item.read("super")) for item in postgres.records("roles")]
+    supers = {name for name, is_super in roles if is_super}
     found = each(("sessions",), str, lambda _name: _sessions(postgres, supers))
 
     def judge(unit: Record) -> Tuple[bool, str]:
@@ -252,11 +252,10 @@ def app_not_superuser(facts: Any, policy: Any) -> Verdict:
 def _sessions(postgres: Record, supers: Any) -> Tuple[bool, str]:
     if not postgres.read("server.sees_sessions"):
         raise Missing("postgres.sessions", Reason.NEEDS_ROOT, "POSTGRES_USER may not see the sessions of others")
-    sessions = [item for item in postgres.records("sessions") if is_network(item.read("client"))]
-    bad = sorted(
-        {"%s from %s" % (item.read("user"), item.read("client")) for item in sessions if item.read("user") in supers}
-    )
-    return not bad, ", ".join(bad) or "%d over a network, none by a superuser" % len(sessions)
+    sessions = [(item.read("user"), item.read("client")) for item in postgres.records("sessions")]
+    network = [(user, client) for user, client in sessions if is_network(client)]
+    bad = sorted({"%s from %s" % pair for pair in network if pair[0] in supers})
+    return not bad, ", ".join(bad) or "%d over a network, none by a superuser" % len(network)
 
 
 CHECKS = (password_strong, scram_only, hba_methods, hba_scope, app_not_superuser)

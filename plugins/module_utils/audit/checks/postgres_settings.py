@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Callable, Tuple
+from typing import Any, Callable, Sequence, Tuple
 
 from ansible_collections.nself.prod.plugins.module_utils.audit.database import in_force, server, values_of
 from ansible_collections.nself.prod.plugins.module_utils.audit.facts import Record
@@ -36,7 +36,10 @@ PREFIX = (
 STRUCTURED_LOGS = ("csvlog", "jsonlog")
 
 
-def _everywhere(facts: Any, name: str, expected: str, good: Callable[[str], bool], more: Any = ()) -> Verdict:
+_Parts = Sequence[Tuple[str, Callable[[Record], Tuple[bool, str]]]]
+
+
+def _everywhere(facts: Any, name: str, expected: str, good: Callable[[str], bool], more: _Parts = ()) -> Verdict:
     """Judge a setting of the server and of each role or database that has its own."""
     postgres = server(facts)
 
@@ -45,8 +48,7 @@ def _everywhere(facts: Any, name: str, expected: str, good: Callable[[str], bool
         return good(value), "%s = %s" % (name, value or "''")
 
     found = each(values_of(postgres, name), lambda scope: scope[0], judge)
-    for label, extra in more:
-        found += each((label,), str, lambda _name, extra=extra: extra(postgres))
+    found += each(more, lambda part: part[0], lambda part: part[1](postgres))
     return summed(expected, found)
 
 

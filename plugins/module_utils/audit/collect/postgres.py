@@ -55,6 +55,8 @@ def collect(host: Any, need: Any) -> Dict[str, Any]:
     facts["neighbours"] = attempt(lambda: neighbours(unit, need("docker_containers")))
     # Only where the server does not tell its rules: then the file is all there is.
     unasked = isinstance(sections["hba"], Unread)
+    for rule in [] if unasked else sections["hba"]:
+        rule.setdefault("file_name", None)  # told since PostgreSQL 16
     facts["hba_file"] = attempt(lambda: postgres_files.hba(host, unit)) if unasked else None
     return facts
 

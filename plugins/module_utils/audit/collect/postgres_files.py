@@ -23,7 +23,8 @@ DATA = "/var/lib/postgresql/data"
 def inside(host: Any, pid: str, path: str) -> str:
     """Return where a path of a process' own root is for us. Links are followed within that root, never out of it."""
     root = "/proc/%s/root" % pid
-    left, done, links = path.split("/"), [], 0
+    left, links = path.split("/"), 0
+    done: List[str] = []
     while left:
         part = left.pop(0)
         if part in ("", "."):

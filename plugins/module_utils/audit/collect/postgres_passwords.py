@@ -85,6 +85,9 @@ def _tried(
         else:
             # A role's own name is the default that everybody tries first.
             out["matches_default"] = budget.first(verifier, role, [role] + sorted(KNOWN)) is not None
+    except pg_verifier.Unsupported as error:
+        out.clear()
+        out.update(dict.fromkeys(("secret", "matches_declared", "matches_default"), Unread(Reason.ERROR, str(error))))
     except OverflowError:
         lost = Unread(
             Reason.TIMEOUT, "too many passwords, or too many rounds of each, to try the defaults on all of them"
