@@ -69,7 +69,6 @@ def _each_bucket(facts: Any, unit: Record, judge: Any) -> List[Resource]:
         ("minio_kms_secret_key",),
         ("minio",),
     ),
-    settings=(AUTOMATIC,),
     refs=("s:encryption",),
 )
 def minio_encrypted(facts: Any, policy: Any) -> Verdict:

@@ -33,7 +33,6 @@ from ansible_collections.nself.prod.plugins.module_utils.audit.units import judg
         ("redis_password",),
         ("redis",),
     ),
-    settings=("REDIS_PASSWORD",),
     refs=("L:DBS-1884",),
 )
 def redis_auth(facts: Any, policy: Any) -> Verdict:
