@@ -11,7 +11,6 @@ from ansible_collections.nself.prod.plugins.module_utils.audit.facts import Fact
 from ansible_collections.nself.prod.plugins.module_utils.audit.policy import Policy
 from ansible_collections.nself.prod.plugins.module_utils.audit.registry import CHECKS
 from ansible_collections.nself.prod.plugins.module_utils.audit.tables import postgres_sql, postgres_sql_schema
-
 from cases.units import deployment, unit
 
 ASKED = {name: postgres_sql.SECTIONS[name] for name in ("server", "sessions", "settings")}
