@@ -107,6 +107,13 @@ POLICY: Dict[str, Entry] = {
         (),
         "database roles that may be superuser, create roles, replicate or bypass row security, beside the one the cluster was made with",
     ),
+    "mfa_required_roles": Names(
+        ("admin", "moderator", "administrator", "superuser", "staff"), "roles whose users must have a second factor"
+    ),
+    "audit_log_max_silence_days": Number(7, 1, 90, "days since the newest entry of the audit log"),
+    "audit_log_min_days": Number(90, 30, 3650, "days for which the audit log is kept"),
+    "secret_max_age_days": Number(90, 7, 730, "days after which a secret must have been rotated"),
+    "public_buckets": Names((), "buckets that everybody may read"),
     "minio_password_min_length": Number(16, 8, 256, "characters of the MinIO root password"),
 }
 
