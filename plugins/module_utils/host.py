@@ -226,6 +226,9 @@ class Connection:
     def _failed(self, error: OSError) -> HostError:
         if isinstance(error, socket.timeout):
             return HostError(Reason.TIMEOUT, self._subject, "no answer in time")
+        if isinstance(error, ssl.SSLError):  # its errno is OpenSSL's own, in which 1 is not EPERM
+            words = (error.reason or "").replace("_", " ").lower() or str(error.args[-1])
+            return HostError(Reason.ERROR, self._subject, words)
         return _os_error(error, self._subject)
 
 

@@ -8,6 +8,7 @@ from ansible_collections.nself.prod.plugins.module_utils.audit.checks import (
     accounts,
     auditd,
     auth_service,
+    certificates,
     containers,
     docker_daemon,
     fail2ban,
@@ -23,6 +24,7 @@ from ansible_collections.nself.prod.plugins.module_utils.audit.checks import (
     ssh_crypto,
     stack,
     sysctl,
+    tls,
     updates,
 )
 from ansible_collections.nself.prod.plugins.module_utils.audit.model import CATEGORY_OF_PREFIX
@@ -31,6 +33,7 @@ MODULES = (
     accounts,
     auditd,
     auth_service,
+    certificates,
     containers,
     docker_daemon,
     fail2ban,
@@ -46,6 +49,7 @@ MODULES = (
     ssh_crypto,
     stack,
     sysctl,
+    tls,
     updates,
 )
 

@@ -21,6 +21,7 @@ from ansible_collections.nself.prod.plugins.module_utils.audit.collect import (
     ssh,
     sysctl,
     time_sync,
+    tls,
     updates,
 )
 
@@ -41,6 +42,7 @@ MODULES = (
     ssh,
     sysctl,
     time_sync,
+    tls,
     updates,
 )
 

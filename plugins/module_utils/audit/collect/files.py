@@ -48,7 +48,7 @@ def collect(host: Any, need: Any) -> Dict[str, Any]:
             for path in paths
         ],
         "folders": attempt(lambda: _folders(host, directory)),
-        "git": attempt(lambda: _git(host, directory, env_files)),
+        "git": attempt(lambda: git_of(host, directory, env_files)),
     }
 
 
@@ -115,7 +115,8 @@ def _folders(host: Any, directory: str) -> List[Dict[str, Any]]:
         path = posixpath.dirname(path)
 
 
-def _git(host: Any, directory: str, paths: List[str]) -> Optional[Dict[str, Any]]:
+def git_of(host: Any, directory: str, paths: List[str]) -> Optional[Dict[str, Any]]:
+    """Return which of a folder's files git has {tracked} and would take {not_ignored}; None outside a work tree."""
     if not any(_exists(host, posixpath.join(folder["path"], ".git")) for folder in _folders(host, directory)):
         return None
     names = [posixpath.relpath(path, directory) for path in paths]
