@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import selectors
 import signal
 import socket
@@ -227,7 +228,9 @@ class Connection:
         if isinstance(error, socket.timeout):
             return HostError(Reason.TIMEOUT, self._subject, "no answer in time")
         if isinstance(error, ssl.SSLError):  # its errno is OpenSSL's own, in which 1 is not EPERM
-            words = (error.reason or "").replace("_", " ").lower() or str(error.args[-1])
+            words = (error.reason or "").replace("_", " ").lower() or re.sub(
+                r"^\[\w+\] | \(_ssl.*", "", str(error.args[-1])
+            )
             return HostError(Reason.ERROR, self._subject, words)
         return _os_error(error, self._subject)
 

@@ -123,11 +123,10 @@ def preference(facts: Any, policy: Any) -> Verdict:
         good, actual = _suites(name)
         if good:
             return True, actual
-        return (
-            (True, "server's order")
-            if name.read("server_order") is True
-            else (False, "client's order, and weak suites")
-        )
+        own = name.read("server_order")
+        if own is None:  # fewer than two suites: nothing to prefer, so they are what matters
+            return False, actual
+        return own is True, "server's order" if own is True else "client's order, and weak suites"
 
     return judge_names(facts, "the server's order, or strong suites only", judge)
 

@@ -124,12 +124,13 @@ def git_of(host: Any, directory: str, paths: List[str]) -> Optional[Dict[str, An
         return {"tracked": [], "not_ignored": []}
     info = host.stat(directory)
 
-    def git(*words: str) -> Any:
-        argv = GIT + list(words) + ["--"] + names
-        return host.run(argv, cwd=directory, env=GIT_ENVIRONMENT, owner=(info.uid, info.gid))
+    def git(*words: str, stdin: str = "") -> Any:
+        return host.run(GIT + list(words), cwd=directory, env=GIT_ENVIRONMENT, owner=(info.uid, info.gid), stdin=stdin)
 
     try:
-        tracked, ignored = git("ls-files", "-z", "--cached"), git("check-ignore", "--no-index", "-z")
+        tracked = git("ls-files", "-z", "--cached", "--", *names)
+        # It takes -z for names on its standard input only.
+        ignored = git("check-ignore", "--no-index", "-z", "--stdin", stdin="\0".join(names) + "\0")
     except HostError as error:
         raise error.missing("files.git") from error
     # check-ignore exits 1 where nothing is ignored.
