@@ -9,13 +9,12 @@ import json
 from types import SimpleNamespace
 
 import pytest
-from ansible_collections.nself.prod.plugins.module_utils.audit.collect import files, tls, tls_files
+from ansible_collections.nself.prod.plugins.module_utils.audit.collect import tls, tls_files
 from ansible_collections.nself.prod.plugins.module_utils.audit.facts import Unread
 from ansible_collections.nself.prod.plugins.module_utils.audit.model import Missing
 from ansible_collections.nself.prod.plugins.module_utils.deployment.sites import Listen, Nginx, Site
 from ansible_collections.nself.prod.plugins.module_utils.host import Completed, FileInfo, HostError, NotFound
 from ansible_collections.nself.prod.plugins.module_utils.parse import tls_wire as wire
-from ansible_collections.nself.prod.plugins.module_utils.parse import x509
 from fake_tls import FakeSite, TlsHost
 
 DOOR = ("127.0.0.1", 8443)
@@ -54,7 +53,13 @@ def need(*sites, service="nginx", doors=None, units=None, state="found", **more)
     project = SimpleNamespace(
         state=state, units=found, running=lambda role: [item for item in found if item["role"] == role]
     )
-    nginx = Nginx(service, more.get("root", "/proc/7/root"), sites, {443: DOOR} if doors is None else doors)
+    nginx = Nginx(
+        service,
+        more.get("root", "/proc/7/root"),
+        sites,
+        {443: DOOR} if doors is None else doors,
+        more.get("config"),
+    )
     return lambda name: {"nginx": [nginx] if sites else [], "project": project}[name]
 
 
@@ -244,6 +249,17 @@ def test_keys_are_followed_to_the_host_and_into_git():
     assert real not in str(machine.ran)
 
 
+def test_every_key_of_the_configuration_is_looked_at():
+    def directive(name, first="", block=None):
+        return SimpleNamespace(name=name, first=first, block=block)
+
+    server = (directive("ssl_certificate_key", "a.key"), directive("ssl_certificate_key", "/etc/b.key"))
+    config = (directive("http", block=(directive("server", block=server),)),)
+    stored = {"/proc/7/root/etc/nginx/a.key": "", "/proc/7/root/etc/b.key": ""}
+    facts = collect(host(files=stored), need(site("a", key="a.key"), config=config))
+    assert [(key["path"], key["file"]["mode"]) for key in facts["keys"]] == [("/etc/b.key", 0o644), ("a.key", 0o644)]
+
+
 @pytest.mark.parametrize("key", ["data:$secret", "/etc/ssl/$ssl_server_name.key", "engine:pkcs11:x", "/gone.pem"])
 def test_keys_that_cannot_be_found_are_unread(key):
     assert isinstance(collect(host(), need(site("a", key=key)))["keys"][0]["file"], Unread)
@@ -320,7 +336,3 @@ def test_a_crontab_that_cannot_be_read_might_be_the_one():
 )
 def test_names_that_a_certificate_covers(names, name, yes):
     assert tls.covers(names, name) is yes
-
-
-def test_helpers_come_from_the_same_place():
-    assert tls_files.git_of is files.git_of and x509.parse

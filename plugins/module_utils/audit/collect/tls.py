@@ -222,7 +222,7 @@ def _newer(host: Any, target: Target, shown: Sequence[x509.Certificate], stored:
     out = []
     path = target.site.certificate
     if path and "$" not in path and not path.startswith("data:"):
-        if tls_files.leaf_of_file(host, target.nginx.root, path).not_after > served:
+        if tls_files.leaf_of_file(host, target.nginx.root, tls_files.placed(path)).not_after > served:
             out.append(path)
     if isinstance(stored, Unread):
         raise Missing(FACT, stored.reason, stored.detail)

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import posixpath
 from functools import partial
-from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from ansible_collections.nself.prod.plugins.module_utils.audit.collect.files import git_of
 from ansible_collections.nself.prod.plugins.module_utils.audit.collector import attempt
@@ -15,6 +15,7 @@ from ansible_collections.nself.prod.plugins.module_utils.audit.tables.certificat
 from ansible_collections.nself.prod.plugins.module_utils.host import HostError, NotFound
 from ansible_collections.nself.prod.plugins.module_utils.parse import x509
 
+NGINX_PREFIX = "/etc/nginx"
 LINKS_LIMIT = 40  # as in the kernel
 FOLDERS_LIMIT = 200  # of one store or folder of authorities
 
@@ -45,20 +46,35 @@ def resolve(host: Any, root: str, path: str) -> str:
 
 
 def keys(host: Any, sources: Iterable[Tuple[Any, Sequence[Mapping[str, Any]]]]) -> List[Dict[str, Any]]:
-    """Return every private key that a TLS site names, once. sources: (nginx, mounts of its container)."""
+    """Return every private key that an nginx names, once. sources: (nginx, mounts of its container)."""
     out = []
     for nginx, mounts in sources:
-        for path in sorted({site.key for site in nginx.sites if site.tls and site.key}):
+        named = {site.key for site in nginx.sites if site.tls and site.key}
+        # A site may have a second key beside its first, for ECDSA, and other blocks than http have keys too.
+        named.update(_keys_in(nginx.config or ()))
+        for path in sorted(named):
             file = attempt(partial(_key, host, nginx, path, mounts))
             out.append({"path": path, "service": nginx.service, "file": file})
     return out
+
+
+def _keys_in(directives: Iterable[Any]) -> Iterator[str]:
+    for item in directives:
+        if item.name == "ssl_certificate_key":
+            yield item.first
+        yield from _keys_in(item.block or ())
+
+
+def placed(path: str) -> str:
+    """Return a path of nginx's configuration as nginx completes it."""
+    return posixpath.join(NGINX_PREFIX, path)
 
 
 def _key(host: Any, nginx: Any, path: str, mounts: Sequence[Mapping[str, Any]]) -> Dict[str, Any]:
     if path.startswith(("data:", "engine:", "store:")) or "$" in path:
         raise Missing("tls.keys", Reason.ERROR, "nginx takes its key from no fixed file")
     root = nginx.root.rstrip("/")
-    real = resolve(host, root, path)
+    real = resolve(host, root, placed(path))
     info = host.stat(root + real, follow=False)
     outside = on_host(real, mounts) if nginx.service else real
     git = attempt(lambda: _git(host, outside)) if outside else "none"
