@@ -80,6 +80,14 @@ POLICY: Dict[str, Entry] = {
     "login_interval_min_seconds": Number(900, 60, 86400, "that interval, seconds"),
     "signup_burst_max": Number(3, 1, 100, "sign-ups allowed in one interval"),
     "signup_interval_min_seconds": Number(3600, 60, 86400, "that interval, seconds"),
+    "certificate_min_days": Number(14, 1, 90, "days that a certificate must still be valid"),
+    "certificate_renewal_min_days": Number(
+        30, 1, 90, "days before which a certificate must have been renewed by itself"
+    ),
+    "certificate_rsa_min_bits": Number(2048, 2048, 16384, "bits of a certificate's RSA key"),
+    "certificate_private_authorities": Names(
+        (), "authorities (common names) of your own that all visitors are known to trust"
+    ),
     "public_ports": Names(
         ("80", "443"), "TCP ports that may be public beside the ssh port(s)", _is_port, "port numbers (1 to 65535)"
     ),

@@ -8,6 +8,7 @@ from ansible_collections.nself.prod.plugins.module_utils.audit.checks import (
     accounts,
     auditd,
     auth_service,
+    certificates,
     containers,
     declared,
     docker_daemon,
@@ -36,6 +37,7 @@ from ansible_collections.nself.prod.plugins.module_utils.audit.checks import (
     ssh_crypto,
     stack,
     sysctl,
+    tls,
     updates,
 )
 from ansible_collections.nself.prod.plugins.module_utils.audit.model import CATEGORY_OF_PREFIX
@@ -44,6 +46,7 @@ MODULES = (
     accounts,
     auditd,
     auth_service,
+    certificates,
     containers,
     declared,
     docker_daemon,
@@ -72,6 +75,7 @@ MODULES = (
     ssh_crypto,
     stack,
     sysctl,
+    tls,
     updates,
 )
 

@@ -27,6 +27,7 @@ from ansible_collections.nself.prod.plugins.module_utils.audit.collect import (
     ssh,
     sysctl,
     time_sync,
+    tls,
     updates,
 )
 
@@ -53,6 +54,7 @@ MODULES = (
     ssh,
     sysctl,
     time_sync,
+    tls,
     updates,
 )
 
