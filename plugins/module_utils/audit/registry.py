@@ -9,10 +9,13 @@ from ansible_collections.nself.prod.plugins.module_utils.audit.checks import (
     auditd,
     auth_service,
     containers,
+    cors,
     docker_daemon,
     fail2ban,
     firewall,
     hasura,
+    header_consistency,
+    http_headers,
     jwt,
     mac,
     platform,
@@ -24,6 +27,7 @@ from ansible_collections.nself.prod.plugins.module_utils.audit.checks import (
     stack,
     sysctl,
     updates,
+    web_access,
 )
 from ansible_collections.nself.prod.plugins.module_utils.audit.model import CATEGORY_OF_PREFIX
 
@@ -32,10 +36,13 @@ MODULES = (
     auditd,
     auth_service,
     containers,
+    cors,
     docker_daemon,
     fail2ban,
     firewall,
     hasura,
+    header_consistency,
+    http_headers,
     jwt,
     mac,
     platform,
@@ -47,6 +54,7 @@ MODULES = (
     stack,
     sysctl,
     updates,
+    web_access,
 )
 
 

@@ -22,6 +22,7 @@ from ansible_collections.nself.prod.plugins.module_utils.audit.collect import (
     sysctl,
     time_sync,
     updates,
+    web,
 )
 
 MODULES = (
@@ -42,6 +43,7 @@ MODULES = (
     sysctl,
     time_sync,
     updates,
+    web,
 )
 
 COLLECTORS = tuple(collector for module in MODULES for collector in module.COLLECTORS)

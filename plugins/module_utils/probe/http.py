@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any, Iterable, Optional, Tuple
+from typing import Any, Iterable, List, Optional, Tuple
 
 from ansible_collections.nself.prod.plugins.module_utils.audit.model import Reason
 from ansible_collections.nself.prod.plugins.module_utils.host import HostError
@@ -17,6 +17,10 @@ from ansible_collections.nself.prod.plugins.module_utils.host import HostError
 BODY_LIMIT = 4 * 1024 * 1024  # bytes of an answer, its head included
 AGENT = "nself.prod"
 _STATUS = re.compile(rb"HTTP/1\.[01] (\d{3})(?: |\r|$)")
+
+
+class Silent(HostError):
+    """The server closed the connection without a word, as nginx does for `return 444`."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,9 @@ def request(
 
 
 def parse(raw: bytes, method: str = "GET") -> Response:
-    """Return the answer that a server sent until it closed the connection. Raises HostError(parse_error)."""
+    """Return the answer that a server sent until it closed the connection. Raises Silent, HostError(parse_error)."""
+    if not raw:
+        raise Silent(Reason.ERROR, "HTTP answer", "the server closed the connection without a word")
     while True:
         head, _blank, body = raw.partition(b"\r\n\r\n")
         found = _STATUS.match(head)
@@ -82,7 +88,7 @@ def parse(raw: bytes, method: str = "GET") -> Response:
 
 def _dechunked(data: bytes) -> bytes:
     """Return a chunked body's content: all of it that came whole."""
-    out = []
+    out: List[bytes] = []
     while True:
         size, newline, data = data.partition(b"\r\n")
         try:
