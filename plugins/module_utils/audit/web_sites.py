@@ -97,8 +97,9 @@ def judge_site(
             if not counts(answer):
                 continue
             judged += 1
+            stands_in = is_nginx_own(answer)
             what, gone = judge(answer)
-            if gone and is_nginx_own(answer):
+            if gone and stands_in:
                 # Only nginx spoke. What it does not say the service might.
                 lost = lost or Missing("web.sites", Reason.ERROR, _own_words(answer))
             elif gone or what:

@@ -57,7 +57,7 @@ _AUTH = (
 # role: its probes. A console's own API tells better than its start page whether strangers are let in.
 PROBES = {
     "hasura": (ROOT, HEALTH, MISSING) + _HASURA,
-    "auth": (MISSING,) + _AUTH,
+    "auth": _AUTH,
     "minio": (ROOT,),
     "prometheus": (ROOT, HEALTH, MISSING, Probe("console", "GET", "/api/v1/status/buildinfo")),
     "alertmanager": (ROOT, HEALTH, MISSING, Probe("console", "GET", "/api/v2/status")),
