@@ -91,6 +91,8 @@ POLICY: Dict[str, Entry] = {
     "public_ports": Names(
         ("80", "443"), "TCP ports that may be public beside the ssh port(s)", _is_port, "port numbers (1 to 65535)"
     ),
+    "hsts_min_seconds": Number(31536000, 86400, 63072000, "max-age of Strict-Transport-Security, seconds"),
+    "cors_max_age_seconds": Number(86400, 0, 604800, "how long a browser may keep a preflight's answer, seconds"),
     "ssh_max_auth_tries": Number(3, 1, 10, "sshd MaxAuthTries"),
     "ssh_login_grace_max_seconds": Number(60, 1, 600, "sshd LoginGraceTime, seconds"),
     "ssh_rsa_min_bits": Number(3072, 2048, 16384, "bits of an RSA host or user key"),

@@ -10,6 +10,7 @@ from ansible_collections.nself.prod.plugins.module_utils.audit.checks import (
     auth_service,
     certificates,
     containers,
+    cors,
     declared,
     docker_daemon,
     fail2ban,
@@ -17,6 +18,8 @@ from ansible_collections.nself.prod.plugins.module_utils.audit.checks import (
     hasura,
     hasura_api,
     hasura_permissions,
+    header_consistency,
+    http_headers,
     jwt,
     mac,
     minio,
@@ -39,6 +42,7 @@ from ansible_collections.nself.prod.plugins.module_utils.audit.checks import (
     sysctl,
     tls,
     updates,
+    web_access,
 )
 from ansible_collections.nself.prod.plugins.module_utils.audit.model import CATEGORY_OF_PREFIX
 
@@ -48,6 +52,7 @@ MODULES = (
     auth_service,
     certificates,
     containers,
+    cors,
     declared,
     docker_daemon,
     fail2ban,
@@ -55,6 +60,8 @@ MODULES = (
     hasura,
     hasura_api,
     hasura_permissions,
+    header_consistency,
+    http_headers,
     jwt,
     mac,
     minio,
@@ -77,6 +84,7 @@ MODULES = (
     sysctl,
     tls,
     updates,
+    web_access,
 )
 
 

@@ -29,6 +29,7 @@ from ansible_collections.nself.prod.plugins.module_utils.audit.collect import (
     time_sync,
     tls,
     updates,
+    web,
 )
 
 MODULES = (
@@ -56,6 +57,7 @@ MODULES = (
     time_sync,
     tls,
     updates,
+    web,
 )
 
 COLLECTORS = tuple(collector for module in MODULES for collector in module.COLLECTORS)
