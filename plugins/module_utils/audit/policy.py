@@ -80,6 +80,9 @@ POLICY: Dict[str, Entry] = {
     "login_interval_min_seconds": Number(900, 60, 86400, "that interval, seconds"),
     "signup_burst_max": Number(3, 1, 100, "sign-ups allowed in one interval"),
     "signup_interval_min_seconds": Number(3600, 60, 86400, "that interval, seconds"),
+    "sign_in_max_per_minute": Number(60, 1, 600, "requests for sign-in that nginx may let one client make in a minute"),
+    "client_timeout_max_seconds": Number(15, 1, 120, "seconds that nginx may wait for a client's header or body"),
+    "client_body_max_mib": Number(100, 1, 10240, "MiB of a request's body that nginx may take outside of storage"),
     "public_ports": Names(
         ("80", "443"), "TCP ports that may be public beside the ssh port(s)", _is_port, "port numbers (1 to 65535)"
     ),
