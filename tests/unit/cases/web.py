@@ -123,6 +123,10 @@ def console(role, *answers):
     return web(site(*answers, role=role))
 
 
+def prometheus(api, graph, root):
+    return console("prometheus", answer(status=api, probe="console"), answer(status=graph, probe="graph"), root)
+
+
 def cors(value=None, *answers, **more):
     env = {"env": {} if value is None else {"HASURA_GRAPHQL_CORS_DOMAIN": value}}
     asked = site(*(answers or (answer("/v1/graphql", 204, "preflight"),)), role="hasura")
@@ -270,16 +274,22 @@ CASES = {
     },
     "NET-28": {
         "pass": [
-            console("prometheus", answer(status=401, probe="console"), answer(status=401, probe="root")),
+            prometheus(401, 401, answer(status=401, probe="root")),
             console("minio", answer(probe="root", marks=["minio-console"])),
             console("adminer", answer(probe="root", marks=["login-form"])),
-            console("prometheus", answer(status=404, probe="console"), answer(status=404, probe="root")),
+            prometheus(404, 404, answer(status=404, probe="root")),
         ],
         "fail": [
             console(
                 "prometheus", answer(probe="console", marks=[]), answer(status=302, probe="root", location="/graph")
             ),
             console("prometheus", answer(status=401, probe="console"), answer(probe="root", marks=["prometheus"])),
+            console(
+                "prometheus",
+                answer(status=404, probe="console"),
+                answer(probe="graph", marks=["prometheus"]),
+                answer(status=302, probe="root", location="/graph"),
+            ),
             console("mailpit", dict(answer(probe="console"), status=LOST), answer(probe="root", marks=["mailpit"])),
             console("meilisearch", answer(probe="console", marks=[])),
             console("mlflow", answer(probe="root", marks=["mlflow"])),
