@@ -104,6 +104,7 @@ def test_rewrites_in_a_circle_end():
     [
         "location ~ (a+)+$ { }",
         "location ~ (?C1)a { }",
+        "location ~ [[:digit:]] { }",
         "location ~ %s { }" % ("a" * 600),
         "if ($host = x) { rewrite ^ /y last; }",
         "rewrite ^ /$host/x;",
