@@ -36,7 +36,8 @@ _PRIVATE_KEY = re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----")
 _AGE_KEY = re.compile(rb"^AGE-SECRET-KEY-1", re.M)
 _ARMOR = b"-----BEGIN PGP MESSAGE-----"
 _SQL = re.compile(
-    rb"\s*(--[^\n]*(PostgreSQL|dump|SQL)|SET\s+\w+|CREATE\s|BEGIN;|INSERT\s+INTO|COPY\s|\\connect|\\restrict|DROP\s|ALTER\s|SELECT\s)",
+    rb"\s*(--[^\n]*\n\s*)*"
+    rb"(--[^\n]*(PostgreSQL|dump|SQL)|SET\s+\w+|CREATE\s|BEGIN;|INSERT\s+INTO|COPY\s|\\connect|\\restrict|DROP\s|ALTER\s|SELECT\s)",
     re.I,
 )
 

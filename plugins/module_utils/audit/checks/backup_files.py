@@ -183,22 +183,23 @@ def _judge_keys(facts: Any, policy: Any, folders: List[str], files: List[Record]
     others = _other_secrets(facts) if keys else {}
 
     def good(key: Record) -> Tuple[bool, str]:
-        secret, where = key.read("secret"), key.read("path")
+        secret, where, mode = key.record("secret"), key.read("path"), key.read("mode")
         for flaw in ("empty", "placeholder", "known", "variable"):
-            if secret[flaw]:
+            if secret.read(flaw):
                 return False, {"known": "a known default", "variable": "a variable that nobody expanded"}.get(
                     flaw, flaw
                 )
-        if secret["length"] < least:
-            return False, "%d characters" % secret["length"]
-        if secret["print"] in others:
-            return False, "the same secret as %s" % others[secret["print"]]
+        length, fingerprint = secret.read("length"), secret.read("print")
+        if length < least:
+            return False, "%d characters" % length
+        if fingerprint in others:
+            return False, "the same secret as %s" % others[fingerprint]
         if where is not None:
             if any(where.startswith(folder + "/") for folder in folders):
                 return False, "%s is beside the backups" % where
-            if key.read("mode") & 0o077:
-                return False, "%s has mode %04o" % (where, key.read("mode"))
-        return True, "%d characters" % secret["length"]
+            if mode & 0o077:
+                return False, "%s has mode %04o" % (where, mode)
+        return True, "%d characters" % length
 
     def nowhere(kind: str) -> Tuple[bool, str]:
         raise Missing("backups.keys", Reason.ERROR, "where the key of an %s backup is, no env file tells" % kind)

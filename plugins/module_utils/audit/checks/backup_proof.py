@@ -39,9 +39,8 @@ def backup_offsite(facts: Any, policy: Any) -> Verdict:
     require_deployment(facts)
     most = policy["offsite_max_age_hours"]
     expected = "copied elsewhere in the last %d hours" % most
-    synced = facts.read("backups.synced")
-    if synced is not None:
-        hours = synced["hours"]
+    if facts.read("backups.synced") is not None:
+        hours = facts.read("backups.synced.hours")
         return decide(FUTURE <= hours <= most, expected, _ago("copied", hours, "hours"))
     ways = facts.read("backups.offsite")
     if ways:
@@ -71,10 +70,9 @@ def restore_tested(facts: Any, policy: Any) -> Verdict:
     require_deployment(facts)
     most = policy["restore_drill_max_days"]
     expected = "restored in the last %d days" % most
-    drilled = facts.read("backups.drilled")
-    if drilled is None:
+    if facts.read("backups.drilled") is None:
         return decide(False, expected, "no %s tells of one" % DRILLED)
-    hours = drilled["hours"]
+    hours = facts.read("backups.drilled.hours")
     return decide(FUTURE <= hours < (most + 1) * 24, expected, _ago("restored", hours // 24, "days"))
 
 
