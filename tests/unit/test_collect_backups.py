@@ -106,11 +106,9 @@ def test_what_stands_beside_backups_is_none():
     assert paths(found) == [HOME + "/backups/a.sql"]
 
 
-def test_copies_of_the_configuration_are_no_backup_of_data():
-    (item,) = collect({HOME + "/_backup/20261125/.env.dev.bak": "A=b"})["files"] or [{"data": None}]
-    assert item["data"] is None or item["data"] is False
-    (item,) = collect({HOME + "/_backup/20261125/env.dev": "A=b"})["files"]
-    assert item["data"] is False and item["kind"] == "text"
+def test_copies_of_the_configuration_are_no_backup_of_data_but_may_be_read_as_well():
+    (item,) = collect({HOME + "/_backup/20261125/.env.dev": "A=b"})["files"]
+    assert item["data"] is False and item["kind"] == "text" and item["mode"] == 0o644
 
 
 def test_links_and_deeper_folders_are_not_walked():
@@ -157,9 +155,11 @@ def test_too_many_files_are_told_and_not_half_judged(monkeypatch):
     assert isinstance(found["files"], Unread) and isinstance(found["folders"], Unread)
 
 
-def test_only_the_newest_are_read():
-    found = collect({HOME + "/backups/%d.gz" % number: b"\x1f\x8b" for number in range(60)})
-    assert len(found["files"]) == backups.NEWEST
+def test_only_the_newest_of_a_sort_are_read_and_hide_no_other():
+    many = {HOME + "/_backup/1/%d.yml" % number: "a: b" for number in range(60)}
+    many.update({HOME + "/backups/minio-%d.tar" % number: b"\x1f\x8b" for number in range(60)})
+    found = collect(dict(many, **{HOME + "/backups/app.gz": b"\x1f\x8b"}), {HOME + "/backups/app.gz": old(9999999)})
+    assert len(found["files"]) == 2 * backups.NEWEST + 1 and paths(found)[-1] == HOME + "/backups/app.gz"
 
 
 def test_a_file_that_is_closed_is_unread():

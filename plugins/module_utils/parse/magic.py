@@ -55,11 +55,10 @@ def kind_of(start: bytes) -> str:
         return PGP if _is_openpgp(_unarmored(start)) else TEXT
     if start[257:262] == b"ustar":
         return "tar"
-    if _is_openpgp(start):
-        return PGP
     if _SQL.match(start):
         return "SQL"
-    return TEXT if _is_text(start) else UNKNOWN
+    # Text first: no session key looks like UTF-8, but a few accented letters may look like a packet's header.
+    return TEXT if _is_text(start) else PGP if _is_openpgp(start) else UNKNOWN
 
 
 def _unarmored(start: bytes) -> bytes:
@@ -108,7 +107,7 @@ def _is_openpgp(start: bytes) -> bool:
             and second in ciphers
             and 4 <= length <= 100
             and start[at + 2 : at + 3] in (b"\0", b"\1", b"\3")
-        ) or (version in (5, 6) and 10 <= length <= 200)
+        ) or (version in (5, 6) and 20 <= length <= 200 and len(start) >= length)
     return False
 
 

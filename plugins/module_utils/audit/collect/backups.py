@@ -24,7 +24,7 @@ from ansible_collections.nself.prod.plugins.module_utils.parse import magic
 from ansible_collections.nself.prod.plugins.module_utils.parse.rotation_ledger import LedgerError, seconds
 
 HOUR = 3600
-NEWEST = 50  # files that are told of
+NEWEST = 50  # files of a sort that are told of
 MOST = 4000  # files that are looked at in all
 KEY_LIMIT = 16384  # bytes of a key's file
 RCLONE_CONFIGS = ("/root/.config/rclone/rclone.conf", "/etc/rclone.conf")
@@ -121,13 +121,25 @@ def _look(host: Any, folders: List[str]) -> Tuple[List[Dict[str, Any]], List[Dic
                 continue  # it was rotated away meanwhile
             if entry.kind == "dir" and depth == 0:
                 waiting.append((inner, 1))
-            elif entry.kind == "file" and not places.BESIDE.search(name):
+            elif entry.kind == "file" and (_is_copy(inner) or not places.BESIDE.search(name)):
                 found.append((inner, entry))
         if len(found) > MOST:
             raise Missing("backups.files", Reason.ERROR, "%s holds more than %d files" % (path, MOST))
-    found.sort(key=lambda item: (-item[1].mtime, item[0]))
-    files = [attempt(partial(_file, host, path, info)) for path, info in found[:NEWEST]]
+    files = [attempt(partial(_file, host, path, info)) for path, info in _newest(found)]
     return seen_folders, sorted(whole, key=lambda item: str(item["path"])) + [item for item in files if item != {}]
+
+
+def _newest(found: List[Tuple[str, FileInfo]]) -> List[Tuple[str, FileInfo]]:
+    """Return the newest files of each sort, newest first: many copies of one sort must not hide the dumps."""
+    found = sorted(found, key=lambda item: (-item[1].mtime, item[0]))
+    counted: Dict[Tuple[bool, bool], int] = {}
+    out = []
+    for path, info in found:
+        sort = (_is_copy(path), bool(places.OTHER_THAN_DATABASE.search(posixpath.basename(path))))
+        counted[sort] = counted.get(sort, 0) + 1
+        if counted[sort] <= NEWEST:
+            out.append((path, info))
+    return out
 
 
 def _file(host: Any, path: str, info: FileInfo) -> Dict[str, Any]:
