@@ -149,8 +149,8 @@ def _on(entry: Any) -> bool:
     Fix(
         "backup",
         "Run `chmod -R go=` on the named folders, make a key of its own (`openssl rand -hex 32`), keep it elsewhere with mode 0600 and name it in "
-        "BACKUP_ENCRYPTION_KEY_FILE.",
-        ("backup_encryption_key_file",),
+        "BACKUP_KEY_FILE.",
+        ("backup_key_file",),
     ),
     refs=("s:encryption",),
 )
