@@ -7,8 +7,10 @@ from __future__ import annotations
 from ansible_collections.nself.prod.plugins.module_utils.audit.collect import (
     accounts,
     auditd,
+    backups,
     containers,
     deployment,
+    disks,
     docker,
     fail2ban,
     files,
@@ -37,8 +39,10 @@ from ansible_collections.nself.prod.plugins.module_utils.audit.collect import (
 MODULES = (
     accounts,
     auditd,
+    backups,
     containers,
     deployment,
+    disks,
     docker,
     fail2ban,
     files,
