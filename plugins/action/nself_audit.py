@@ -9,9 +9,12 @@ from typing import Any, Optional
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible_collections.nself.prod.plugins.plugin_utils.failure import is_about_become, why_failed, why_not_become
+from ansible_collections.nself.prod.plugins.plugin_utils.outside import look
 from ansible_collections.nself.prod.plugins.plugin_utils.report.text import clean
 
 MODULE = "nself.prod.nself_audit"
+# The connections that lead to an address, and their options that hold it.
+ADDRESS_OPTIONS = {"ssh": "host", "paramiko": "remote_addr"}
 PASSED_ON = ("ansible_facts", "warnings", "deprecations")  # of the module's result: a discovered Python, for one
 
 
@@ -28,6 +31,9 @@ class ActionModule(ActionBase):
         args = dict(self._task.args)
         if not args.get("host_name"):
             args["host_name"] = task_vars.get("inventory_hostname", "localhost")
+        outside = None if args.get("outside") else self._outside(args.get("categories"))
+        if outside:
+            args["outside"] = outside
         try:
             answer, notes = self._ask(args, task_vars)
         except AnsibleConnectionFailure as error:
@@ -71,6 +77,17 @@ class ActionModule(ActionBase):
             raise
         except AnsibleError as error:
             return {"failed": True, "msg": str(error)}
+
+    def _outside(self, categories: Any) -> Optional[dict[str, Any]]:
+        """Return what can be seen of the host from here; None where there is no such view, or nobody asked for it."""
+        names = categories.split(",") if isinstance(categories, str) else categories or []
+        if names and "network" not in [str(name).strip() for name in names]:
+            return None
+        option = ADDRESS_OPTIONS.get(str(getattr(self._connection, "transport", "")))
+        if option is None:
+            return None  # local, or a container: there is no address between
+        address = str(self._connection.get_option(option) or "").strip("[]")
+        return look(address, control=int(self._connection.get_option("port") or 22)) if address else None
 
     def _login(self) -> str:
         return clean(str(self._get_remote_user() or "the login user"))

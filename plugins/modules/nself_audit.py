@@ -69,6 +69,29 @@ options:
       - The key of the fingerprints by which equal secrets are recognised. Give all hosts of a run the same random one.
       - Without it secrets are compared within the host only.
     type: str
+  outside:
+    description:
+      - What the controller saw of the host from outside. The action plugin fills it in, by TCP connections to the inventory's address.
+      - It connects to V(5432), V(6379), V(8080), V(4000), V(9000), V(9001), V(3000), V(9090), V(2375) and V(2376), and to the port of ssh.
+        It does so only where Ansible reaches the host by ssh, and where O(categories) includes the network.
+    type: dict
+    suboptions:
+      address:
+        description: The address that was tried.
+        type: str
+        required: true
+      ports:
+        description: How each port answered, V(open), V(refused), V(timeout) or V(error), by its number.
+        type: dict
+        required: true
+      same_host:
+        description: Whether the address is the controller's own, which gives no view from outside.
+        type: bool
+        required: true
+      control:
+        description: How the port of ssh answered. Where it is not V(open), silence of the others proves nothing.
+        type: str
+        default: error
   host_name:
     description:
       - The name by which waivers know the host. The action plugin fills in the name in the inventory.
@@ -158,12 +181,19 @@ WAIVER_OPTIONS = {
     "hosts": {"type": "list", "elements": "str"},
     "resources": {"type": "list", "elements": "str"},
 }
+OUTSIDE_OPTIONS = {
+    "address": {"type": "str", "required": True},
+    "ports": {"type": "dict", "required": True},
+    "same_host": {"type": "bool", "required": True},
+    "control": {"type": "str", "default": "error"},
+}
 ARGUMENT_SPEC = {
     "project_dir": {"type": "str"},
     "categories": {"type": "list", "elements": "str", "choices": list(CATEGORIES), "default": []},
     "policy": {"type": "dict", "default": {}},
     "waivers": {"type": "list", "elements": "dict", "default": [], "options": WAIVER_OPTIONS},
     "fingerprint_key": {"type": "str", "no_log": True},
+    "outside": {"type": "dict", "options": OUTSIDE_OPTIONS},
     "host_name": {"type": "str"},
 }
 
@@ -172,7 +202,7 @@ def run(params):
     """Return the report of this host. Raises PolicyError."""
     report = audit(
         Host(),
-        Options(params["project_dir"] or None, params["fingerprint_key"] or ""),
+        Options(params["project_dir"] or None, params["fingerprint_key"] or "", params["outside"]),
         params["categories"],
         params["policy"],
         # An option of a waiver that was not given is None here, and no option for the audit.
