@@ -103,12 +103,16 @@ def test_another_version_may_hash_differently_but_the_same_hash_is_the_same_serv
     assert found["hasura"] == Unread("error", "it was started by docker compose 2.26.1, and 2.30.0 is installed")
 
 
-def test_without_an_env_file_the_chain_is_tried_and_a_difference_proves_nothing():
+def test_without_an_env_file_its_env_and_the_chain_are_tried_and_a_difference_proves_nothing():
     said = []
-    files = {FOLDER + "/docker-compose.yml": "services: {}", FOLDER + "/.env": "NAME='of the chain'\n"}
+    files = {
+        FOLDER + "/docker-compose.yml": "services: {}",
+        FOLDER + "/.env": "NAME=own\n",
+        FOLDER + "/.env.dev": "NAME=other\n",
+    }
     machine = host("hasura %s\npostgres %s\n" % (TWO, ONE), files, said=said)
     found = configs(machine, project(project__environment_file=None))
-    assert said[0][1] == "NAME='of the chain'\n"
+    assert [stdin for _argv, stdin, _env in said] == ["NAME=own\n", "NAME='own'\n"]
     assert found["postgres"] == "same"
     assert found["hasura"].detail == "it does not say with which env file it was started"
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from typing import Any, Dict, Mapping, Optional, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from ansible_collections.nself.prod.plugins.module_utils.audit.collect.project import belongs, read_chain
 from ansible_collections.nself.prod.plugins.module_utils.audit.collector import Collector, attempt
@@ -20,6 +20,7 @@ from ansible_collections.nself.prod.plugins.module_utils.audit.facts import Unre
 from ansible_collections.nself.prod.plugins.module_utils.audit.model import Missing, Reason
 from ansible_collections.nself.prod.plugins.module_utils.deployment.discovery import FOUND, LABEL, NONE, discover
 from ansible_collections.nself.prod.plugins.module_utils.deployment.render import OWN_PROFILES, ask_compose, env_file
+from ansible_collections.nself.prod.plugins.module_utils.host import NotFound
 
 FACT = "stack.containers"
 # What a container was started from: files, env files, folder. A project has one such set, or a second after a partial update.
@@ -67,8 +68,11 @@ def _attempted(host: Any, labels: Mapping[str, str]) -> Any:
     return attempt(lambda: expected(host, labels))
 
 
-def expected(host: Any, labels: Mapping[str, str]) -> Dict[str, str]:
-    """Return {service: hash} as compose would start the services now, by the files named in a container's labels."""
+def expected(host: Any, labels: Mapping[str, str]) -> Dict[str, List[str]]:
+    """Return {service: hashes} as compose would start the services now, by the files named in a container's labels.
+
+    Several hashes where the labels name no env file: compose may have read the folder's own .env, or nself's chain.
+    """
     files, env_files, folder = (labels.get(LABEL + name, "") for name in SOURCES)
     if not folder:
         raise Missing(FACT, Reason.ERROR, "its labels do not say where its files are")
@@ -79,16 +83,27 @@ def expected(host: Any, labels: Mapping[str, str]) -> Dict[str, str]:
         options += ["--profile", profile]
     if env_files:
         # Of two files the later wins, as of two lines.
-        settings = "\n".join(host.read(posixpath.join(folder, name)) for name in env_files.split(",") if name)
+        texts = ["\n".join(host.read(posixpath.join(folder, name)) for name in env_files.split(",") if name)]
     else:
-        settings = env_file({name: item.value for name, item in read_chain(host, folder)[1].items()})
-    printed = ask_compose(host, options, ["config", "--hash", "*"], settings, folder)
-    if printed is None:
-        raise Missing(FACT, Reason.TOOL_ABSENT, "docker compose is not installed")
-    found = dict(_HASH.findall(printed))
-    if not found:
+        chain = {name: item.value for name, item in read_chain(host, folder)[1].items()}
+        texts = [_own_env(host, folder), env_file(chain)]
+    out: Dict[str, List[str]] = {}
+    for text in dict.fromkeys(texts):
+        printed = ask_compose(host, options, ["config", "--hash", "*"], text, folder)
+        if printed is None:
+            raise Missing(FACT, Reason.TOOL_ABSENT, "docker compose is not installed")
+        for service, digest in _HASH.findall(printed):
+            out.setdefault(service, []).append(digest)
+    if not out:
         raise Missing(FACT, Reason.PARSE_ERROR, "docker compose config --hash printed no hashes")
-    return found
+    return out
+
+
+def _own_env(host: Any, folder: str) -> str:
+    try:
+        return str(host.read(posixpath.join(folder, ".env")))
+    except NotFound:
+        return ""
 
 
 class Version:
@@ -132,17 +147,17 @@ def _container(item: Mapping[str, Any], hashes: Any, version: Version) -> Dict[s
     }
 
 
-def _compared(labels: Mapping[str, str], hashes: Mapping[str, str], version: Version) -> str:
+def _compared(labels: Mapping[str, str], hashes: Mapping[str, List[str]], version: Version) -> str:
     """Return whether a container is what its files describe. Raises Missing where a difference proves nothing."""
     was: Optional[str] = labels.get(LABEL + "config-hash")
     if not was:
         raise Missing(FACT, Reason.ERROR, "it has no label with the hash of its service")
     now = hashes.get(labels.get(LABEL + "service", ""))
-    if now == was:
+    if now and was in now:
         return SAME
     if not labels.get(LABEL + "project.environment_file"):
         raise Missing(FACT, Reason.ERROR, "it does not say with which env file it was started")
-    if now is None:
+    if not now:
         return GONE
     made_by = number(labels.get(LABEL + "version", ""))
     if made_by != version.get():
