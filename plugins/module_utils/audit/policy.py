@@ -123,6 +123,7 @@ POLICY: Dict[str, Entry] = {
     "audit_log_max_silence_days": Number(7, 1, 90, "days since the newest entry of the audit log"),
     "audit_log_min_days": Number(90, 30, 3650, "days for which the audit log is kept"),
     "secret_max_age_days": Number(90, 7, 730, "days after which a secret must have been rotated"),
+    "scan_max_age_days": Number(30, 1, 365, "days since an image was scanned"),
     "public_buckets": Names((), "buckets that everybody may read"),
     "minio_password_min_length": Number(16, 8, 256, "characters of the MinIO root password"),
 }
