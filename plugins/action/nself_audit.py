@@ -23,6 +23,7 @@ class ActionModule(ActionBase):
 
     _supports_check_mode = True
     _supports_async = False
+    _module = MODULE
 
     def run(self, tmp: Optional[str] = None, task_vars: Optional[dict[str, Any]] = None) -> dict[str, Any]:
         """Return {"report": …} or one clear line of failure. An unreachable host stays Ansible's `unreachable`."""
@@ -31,6 +32,7 @@ class ActionModule(ActionBase):
         args = dict(self._task.args)
         if not args.get("host_name"):
             args["host_name"] = task_vars.get("inventory_hostname", "localhost")
+        self._module = str(args.pop("module", None) or MODULE)
         outside = None if args.get("outside") else self._outside(args.get("categories"))
         if outside:
             args["outside"] = outside
@@ -72,7 +74,7 @@ class ActionModule(ActionBase):
 
     def _execute(self, args: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         try:
-            return self._execute_module(module_name=MODULE, module_args=dict(args), task_vars=task_vars)
+            return self._execute_module(module_name=self._module, module_args=dict(args), task_vars=task_vars)
         except AnsibleConnectionFailure:
             raise
         except AnsibleError as error:
