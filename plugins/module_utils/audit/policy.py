@@ -131,6 +131,7 @@ POLICY: Dict[str, Entry] = {
     "backup_key_min_length": Number(32, 16, 1024, "characters of a key that backups are encrypted with"),
     "offsite_max_age_hours": Number(26, 1, 744, "hours since backups were last copied off the host"),
     "restore_drill_max_days": Number(30, 1, 365, "days since a backup was last restored to try it"),
+    "scan_max_age_days": Number(30, 1, 365, "days since an image was scanned"),
     "public_buckets": Names((), "buckets that everybody may read"),
     "minio_password_min_length": Number(16, 8, 256, "characters of the MinIO root password"),
 }
