@@ -6,7 +6,7 @@ Facts `nginx`:
     state: none (no deployment), absent (a deployment, but no nginx runs) or running;
     stale: a file that changed after the workers started, "" where what is read is what runs;
     entries[] of {site, role, paths}: for each site that leads to auth or Hasura, paths[] of {path, location, limits, status};
-    unclear[]: sites of which it cannot be told where they pass requests on to;
+    unclear[]: sites of which it cannot be told whether they pass requests on to auth or Hasura in another way as well;
     sites[] of {site, header_timeout, body_timeout, body, unlimited};
     headers[] of {site, names, tls, location, answer, headers, always}.
 What the lists mean in detail stands in deployment/nginx_limits.py and deployment/nginx_headers.py.
@@ -19,7 +19,7 @@ from typing import Any, Callable, Dict, List
 from ansible_collections.nself.prod.plugins.module_utils.audit.collector import Collector, attempt
 from ansible_collections.nself.prod.plugins.module_utils.audit.facts import Unread
 from ansible_collections.nself.prod.plugins.module_utils.audit.model import Missing, Reason
-from ansible_collections.nself.prod.plugins.module_utils.deployment import nginx_headers, nginx_limits
+from ansible_collections.nself.prod.plugins.module_utils.deployment import nginx_headers, nginx_limits, nginx_ways
 from ansible_collections.nself.prod.plugins.module_utils.deployment.discovery import NONE
 from ansible_collections.nself.prod.plugins.module_utils.deployment.nginx_locations import Unclear
 from ansible_collections.nself.prod.plugins.module_utils.deployment.nginx_sites import (
@@ -66,7 +66,7 @@ def collect(host: Any, need: Any) -> Dict[str, Any]:
             facts["headers"] = facts["headers"] + [
                 _place(name, site, place) for place in nginx_headers.places_of(http, server)
             ]
-            if _is_unclear(Targets(http, server), server):
+            if _is_unclear(Targets(http, server), server) or nginx_ways.ways_are_hidden(one.config, server, roles):
                 facts["unclear"] = facts["unclear"] + [name]
     return facts
 
