@@ -23,6 +23,8 @@ _EXPLOSIVE = re.compile(r"[+*}]\)*[?+]?\)[+*{]")
 # Sets within sets, [[:digit:]] among them, mean something else here than in PCRE.
 _OTHERWISE = re.compile(r"\[\[|\[:|--|&&|\|\||~~")
 _MODIFIERS = ("=", "^~", "~*", "~")
+# What Lua does before a request is passed on; what it does to the answer is another matter.
+_LUA = re.compile(r"^(?:server_rewrite|rewrite|access|precontent|content|set)_by_lua")
 _PASSING = ("proxy_pass", "fastcgi_pass", "uwsgi_pass", "scgi_pass", "memcached_pass", "grpc_pass")
 _REDIRECTS = ("redirect", "permanent")
 
@@ -169,6 +171,8 @@ def _rewritten(body: Sequence[Directive], path: str) -> Tuple[str, str, bool]:
     for item in body:
         if item.name == "if" and any(inner.name == "rewrite" for inner in item.block or ()):
             raise Unclear("a rewrite depends on a condition")
+        if _LUA.match(item.name):
+            raise Unclear("a program in Lua decides")
         if item.name in ("break", "return"):
             return path, item.name, changed
         if item.name != "rewrite" or len(item.args) < 2:

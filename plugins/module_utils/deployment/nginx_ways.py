@@ -28,6 +28,7 @@ from ansible_collections.nself.prod.plugins.module_utils.parse.nginx import Dire
 ATTACKED = {"auth": ("/signin/email-password", "/signin/mfa/totp"), "hasura": ("/v1/graphql",)}
 EXPRESSIONS = ("~", "~*")
 MOST_FALLBACKS = 5
+MOST_CANDIDATES = 1000
 _ASKED = re.compile(r"\$\{?(?:request_uri|uri|document_uri)\b")
 _CAPTURE = re.compile(r"\$\{?[1-9]")
 _QUERY = re.compile(r"(?:\$\{?is_args\}?|\?).*", re.S)
@@ -50,27 +51,29 @@ class Way:
 
 
 def ways_of(config: Sequence[Directive], server: Directive, role_of: RoleOf) -> Tuple[List[Way], bool]:
-    """Return every way through a server to an attacked path, one for each location, and whether there may be more. Raises Unclear."""
+    """Return the ways through a server to attacked paths, one for each trail, and whether there may be more. Raises Unclear."""
     http = http_of(config)
     targets = Targets(http, server)
     ways: List[Way] = []
     hidden = False
+    locations = _locations(server)
     for role, paths in ATTACKED.items():
-        leading = [item for item in _locations(server) if _leads_to(item, targets, role_of, role)]
+        leading = [item for item in locations if _leads_to(item, targets, role_of, role)]
         if not leading:
             continue
         for wanted in paths:
-            found: Dict[int, Way] = {}
-            for path in _candidates(leading, targets, wanted):
+            found: Dict[Tuple[int, ...], Way] = {}
+            for path in _candidates(locations, targets, wanted):
                 for trail in _trails(server, path):
                     last = trail[-1]
                     if _arrives_at(last, path, targets, role_of, role) in (wanted, None):
                         chains = tuple((http,) + served.blocks for served in trail)
                         way = Way(role, wanted, path, last.location, chains)
-                        found.setdefault(id(last.blocks[-1]), way)
+                        found.setdefault(tuple(id(served.blocks[-1]) for served in trail), way)
             ways += found.values()
+            ends = {key[-1] for key in found}
             hidden = hidden or any(
-                id(item.block) not in found and _could(item, targets, role_of, role, wanted) for item in leading
+                id(item.block) not in ends and _could(item, targets, role_of, role, wanted) for item in leading
             )
     return ways, hidden
 
@@ -93,7 +96,7 @@ def passes_of(block: Sequence[Directive]) -> Iterator[Directive]:
 
 
 def _locations(server: Directive) -> List[Directive]:
-    """Return the locations of a server, and itself: there is none in it that nothing serves."""
+    """Return the locations of a server, also those within others. Only they pass requests on."""
     return [
         item for item in walk(server.block or ()) if item.name == "location" and item.block is not None and item.args
     ]
@@ -106,12 +109,12 @@ def _leads_to(location: Directive, targets: Targets, role_of: RoleOf, role: str)
 # -- what may be asked ---------------------------------------------------------------------------------------------------
 
 
-def _candidates(leading: Sequence[Directive], targets: Targets, wanted: str) -> List[str]:
+def _candidates(locations: Sequence[Directive], targets: Targets, wanted: str) -> List[str]:
     """Return paths that may lead to the wanted one, the likeliest first: as it is, or below or instead of a location's own."""
     exact: List[str] = []
     below: List[str] = []
     instead: List[str] = []
-    for location in leading:
+    for location in locations:
         modifier, pattern = pattern_of(location)
         if modifier in EXPRESSIONS:
             literal = re.match(r"^\^(/[A-Za-z0-9_/-]*)(?![?*{])", pattern)
@@ -125,7 +128,10 @@ def _candidates(leading: Sequence[Directive], targets: Targets, wanted: str) -> 
                 exact += [pattern + wanted[len(path) :] for path in paths]
             below.append(pattern.rstrip("/") + wanted)
             instead.append(pattern)
-    return list(dict.fromkeys([wanted] + exact + below + instead))
+    out = list(dict.fromkeys([wanted] + exact + below + instead))
+    if len(out) > MOST_CANDIDATES:
+        raise Unclear("there are too many locations to follow them all")
+    return out
 
 
 def _trails(server: Directive, path: str) -> Iterator[Tuple[Served, ...]]:
@@ -196,8 +202,8 @@ def _could(location: Directive, targets: Targets, role_of: RoleOf, role: str, wa
             templates += [item.first] if _CAPTURE.search(item.first) else []
     if named(body, "return") and not templates:
         return False
-    if location.first.startswith("@"):
-        # Such as error_page leads to, with the path of the request.
+    if location.first.startswith("@") or named(body, "internal"):
+        # Such as error_page or an answer of another service leads to.
         return True
     return any(_fits(template, wanted) for template in templates)
 
