@@ -16,7 +16,6 @@ def service(name, keys, *checks, where="auth", lean=False, **others):
 
 MUTATIONS = (
     service("a container runs as root", {"user": "0:0"}, "INFRA-31", lean=True),
-    service("a container is privileged", {"privileged": True}, "INFRA-32", "INFRA-33"),
     service("a container shares the host's processes", {"pid": "host"}, "INFRA-32"),
     service("a container has a capability too many", {"cap_add": ["SYS_ADMIN"]}, "INFRA-33"),
     service("a container may gain privileges", {"security_opt": ["no-new-privileges:false"]}, "INFRA-34"),
