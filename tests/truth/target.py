@@ -41,7 +41,7 @@ class Target:
         return self._docker(". /root/truth/prelude.sh\n" + script, None, seconds)
 
     def audit(self):
-        """Return {check: (status, actual)}."""
+        """Return {check: (status, actual, {resource: status})}."""
         text = json.dumps(self.options)
         out = self._docker("cd /root/truth && PYTHONPATH=. exec python3 audit.py '%s'" % text.replace("'", "'\\''"), None)
         return {check: tuple(value) for check, value in json.loads(out).items()}
