@@ -22,7 +22,8 @@ class FakeHost:
     files: path -> text, bytes, or a HostError to raise; directories exist where a file is below them.
     stats: path -> FileInfo, where the default (a 0644 file of root) will not do.
     commands: a command line as shlex.join gives it -> stdout, Completed, HostError, or a callable(argv, stdin, env).
-    links: path -> target. peers: (address, port) -> bytes that the peer sends, or a HostError.
+    links: path -> target. peers: (address, port) -> bytes that the peer sends, a callable(what was sent) that returns
+    them, or a HostError.
     A command that is not listed is not installed. What was run is in `ran`, as (argv, stdin, env).
     """
 
@@ -132,7 +133,7 @@ class FakeHost:
 
 
 class FakeConnection:
-    """The stream of a peer that has said everything already."""
+    """The stream of a peer that has said everything already, or that answers what it was sent."""
 
     def __init__(self, data):
         self._data = data
@@ -147,18 +148,25 @@ class FakeConnection:
     def send(self, data):
         self.sent += data
 
+    def _answer(self):
+        if callable(self._data):
+            self._data = self._data(self.sent)
+
     def receive(self, size):
+        self._answer()
         if len(self._data) < size:
             raise PeerClosed(Reason.ERROR, "peer", "connection closed by the peer")
         data, self._data = self._data[:size], self._data[size:]
         return data
 
     def receive_line(self, limit=4096):
+        self._answer()
         if b"\n" not in self._data:
             raise PeerClosed(Reason.ERROR, "peer", "connection closed by the peer")
         line, self._data = self._data.split(b"\n", 1)
         return line.rstrip(b"\r")
 
     def receive_all(self, limit=4 << 20):
+        self._answer()
         data, self._data = self._data[:limit], b""
         return data

@@ -151,7 +151,12 @@ def test_an_override_file_is_merged_as_compose_does():
 def test_the_last_file_of_the_chain_wins_and_the_losers_are_named():
     host = FakeHost(dict(project(), **{"/opt/nself/.env.dev": "HASURA_GRAPHQL_ENABLE_CONSOLE=false\nLOG_LEVEL=debug"}))
     settings = collect(host)["deployment"]["settings"]
-    assert settings["HASURA_GRAPHQL_ENABLE_CONSOLE"] == {"value": "true", "file": ".env", "others": [".env.dev"]}
+    assert settings["HASURA_GRAPHQL_ENABLE_CONSOLE"] == {
+        "value": "true",
+        "file": ".env",
+        "others": [".env.dev"],
+        "differing": [".env.dev"],
+    }
     assert settings["LOG_LEVEL"]["file"] == ".env.dev"
 
 
@@ -515,54 +520,3 @@ def test_the_engines_guard_is_read_from_the_running_daemon():
     assert facts["config"] == {"log-opts": {"max-size": "10m"}}
     assert facts["group"] == {"gid": 105, "members": ["ann", "bob", "eve"]}
     assert facts["version"] == "26.1.5" and facts["iptables"] is True
-
-
-METADATA = {
-    "resource_version": 7,
-    "metadata": {
-        "sources": [
-            {
-                "tables": [
-                    {
-                        "table": {"schema": "public", "name": "posts"},
-                        "select_permissions": [{"role": "public", "permission": {"filter": {}}}],
-                        "insert_permissions": [
-                            {"role": "user", "permission": {"check": {"id": {"_eq": "X-Hasura-User-Id"}}}}
-                        ],
-                    }
-                ]
-            }
-        ],
-        "actions": [{"name": "mail", "permissions": [{"role": "public"}], "definition": {"type": "mutation"}}],
-    },
-}
-
-
-@pytest.mark.parametrize("place", [("127.0.0.1", 8080), ("172.18.0.5", 8080)])
-def test_hasura_is_asked_for_its_permissions_with_its_own_secret(place):
-    running = inspected("hasura", "x", env=["HASURA_GRAPHQL_ADMIN_SECRET=%s" % SECRET])
-    running["NetworkSettings"]["Networks"] = {"app": {"IPAddress": "172.18.0.5"}}
-    answer_ = b"HTTP/1.0 200 OK\r\nContent-Type: application/json\r\n\r\n" + json.dumps(METADATA).encode()
-    facts = collect(FakeHost(project(), commands=engine(running), peers={place: answer_}))
-    assert facts["hasura"]["permissions"] == [
-        {"role": "public", "table": "mail", "action": "action", "filtered": False},
-        {"role": "public", "table": "public.posts", "action": "select", "filtered": False},
-        {"role": "user", "table": "public.posts", "action": "insert", "filtered": True},
-    ]
-    assert SECRET not in repr(facts)
-
-
-@pytest.mark.parametrize(
-    "answer_",
-    [
-        b"HTTP/1.0 401 Unauthorized\r\n\r\n{}",
-        b"HTTP/1.0 200 OK\r\n\r\nrubbish",
-        b"SSH-2.0-x\r\n",
-        b"",
-        b"HTTP/1.0 200 OK\r\n\r\n[]",
-    ],
-)
-def test_an_answer_that_is_no_metadata_is_unread(answer_):
-    running = inspected("hasura", "x")
-    facts = collect(FakeHost(project(), commands=engine(running), peers={("127.0.0.1", 8080): answer_}))
-    assert isinstance(facts["hasura"]["permissions"], Unread)

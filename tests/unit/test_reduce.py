@@ -50,6 +50,14 @@ def test_a_password_in_a_url_is_compared_with_the_bare_one():
     assert url["password"]["family"] == bare["family"] == "postgres"
 
 
+def test_who_logs_in_is_told_of_a_database_only():
+    reducer = Reducer("key")
+    assert reducer.value("DATABASE_URL", "postgres://my%20app:x@db/app")["url"]["user"] == "my app"
+    assert reducer.value("DATABASE_URL", "postgres://db/app")["url"]["user"] is None
+    # Elsewhere the user may be the token itself.
+    assert "zx81" not in json.dumps(reducer.value("GIT_URL", "https://zx81-Very@example.com/x"))
+
+
 @pytest.mark.parametrize(
     "value, least, most",
     [

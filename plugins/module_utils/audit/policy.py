@@ -94,7 +94,19 @@ POLICY: Dict[str, Entry] = {
     "docker_group_users": Names((), "accounts that may be members of the group docker"),
     "privileged_services": Names((), "compose services that may be privileged or share host namespaces"),
     "unauthorized_select_tables": Names((), "tables (schema.table) of which everybody may select every row"),
+    "hasura_enabled_apis": Names(("graphql", "metadata"), "APIs that Hasura may serve"),
+    "selectable_columns": Names(
+        (), "columns (schema.table.column) that look like secrets and may be selected all the same"
+    ),
+    "graphql_max_rows": Number(100, 1, 100000, "rows that one select permission may return"),
+    "websocket_init_max_seconds": Number(10, 1, 600, "seconds that a websocket client may take to say who it is"),
     "mount_exempt_services": Names((), "compose services that may mount host paths such as docker.sock"),
+    "db_password_min_length": Number(32, 16, 1024, "characters of the database password"),
+    "db_password_min_bits": Number(128, 64, 4096, "estimated bits of entropy of the database password"),
+    "db_privileged_roles": Names(
+        (),
+        "database roles that may be superuser, create roles, replicate or bypass row security, beside the one the cluster was made with",
+    ),
     "minio_password_min_length": Number(16, 8, 256, "characters of the MinIO root password"),
 }
 

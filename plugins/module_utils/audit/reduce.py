@@ -15,13 +15,14 @@ import json
 import math
 import re
 from typing import Any, Dict, Mapping, Optional
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from ansible_collections.nself.prod.plugins.module_utils.audit.tables.plain_settings import PLAIN
 from ansible_collections.nself.prod.plugins.module_utils.audit.tables.secret_names import (
     FAMILY_OF_SCHEME,
     KNOWN,
     PLACEHOLDER,
+    VARIABLE,
     WORDS,
     family_of,
     is_secret_name,
@@ -62,7 +63,8 @@ class Reducer:
     def secret(self, value: str, family: str, named: bool = True) -> Dict[str, Any]:
         """Return a value's properties.
 
-        length in characters, bits of estimated entropy, whether it is empty, a placeholder or known to everybody;
+        length in characters, bits of estimated entropy, whether it is empty, a placeholder, a variable that nobody
+        expanded, or known to everybody;
         family: which secret it is meant to be; named: whether its name says that it is one; print: keyed fingerprint.
         """
         return {
@@ -70,6 +72,7 @@ class Reducer:
             "bits": entropy_bits(value),
             "empty": not value.strip(),
             "placeholder": bool(PLACEHOLDER.search(value)),
+            "variable": bool(VARIABLE.match(value.strip())),
             "known": value.strip().lower() in KNOWN,
             "family": family,
             "named": named,
@@ -105,7 +108,10 @@ class Reducer:
         return out
 
     def url(self, name: str, value: str) -> Optional[Dict[str, Any]]:
-        """Return a URL's parts; None where it is malformed. A query may hold secrets, so only sslmode is kept of it."""
+        """Return a URL's parts; None where it is malformed. A query may hold secrets, so only sslmode is kept of it.
+
+        user: of a database's URL only. Elsewhere, as in https://TOKEN@host, it may be the secret itself.
+        """
         try:
             parts = urlsplit(value)
             port = parts.port
@@ -115,6 +121,7 @@ class Reducer:
         sslmode = re.search(r"(?:^|&)sslmode=([a-z-]+)", parts.query)
         return {
             "scheme": parts.scheme.lower(),
+            "user": unquote(parts.username) if family == "postgres" and parts.username else None,
             "host": parts.hostname or "",
             "port": port,
             "sslmode": sslmode.group(1) if sslmode else None,

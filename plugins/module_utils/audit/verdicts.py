@@ -30,6 +30,11 @@ def resource(name: str, good: bool, actual: str = "", level: str = Level.RUNNING
     return Resource(name, Status.PASS if good else Status.FAIL, actual, level)
 
 
+def unread(name: str, missing: Missing, level: str = Level.RUNNING) -> Resource:
+    """Return a resource that could not be judged."""
+    return Resource(name, Status.UNKNOWN, missing.detail or str(missing), level, missing.reason)
+
+
 def each(
     items: Iterable[T],
     name: Callable[[T], str],
@@ -49,7 +54,7 @@ def each(
         except NotApplicable:
             continue
         except Missing as missing:
-            out.append(Resource(name(item), Status.UNKNOWN, missing.detail or str(missing), at, missing.reason))
+            out.append(unread(name(item), missing, at))
         else:
             out.append(resource(name(item), good, actual, at))
     return out

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Dict, Mapping, Optional, Sequence, Tuple
+from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
 # Later files win: `.env` beats `.env.secrets`, and production inherits what only `.env.dev` sets.
 CHAINS = {
@@ -19,11 +19,15 @@ SELECTORS = ("TARGET_ENV", "NSELF_ENV", "ENV")
 
 @dataclass(frozen=True)
 class Setting:
-    """A name's winning value and where it stands. others: the files of the chain whose value lost."""
+    """A name's winning value and where it stands.
+
+    others: the files of the chain whose value lost; differing: those of them that say something else.
+    """
 
     value: str
     file: str
     others: Tuple[str, ...] = ()
+    differing: Tuple[str, ...] = ()
 
 
 def environment_name(dotenv: Mapping[str, str], shell: Mapping[str, Optional[str]]) -> str:
@@ -45,12 +49,25 @@ def files_of(environment: str) -> Tuple[str, ...]:
     return CHAINS.get(environment, (".env.dev", ".env." + environment, ".env"))
 
 
+def meant_to_win(environment: str) -> Tuple[str, ...]:
+    """Return the files of an environment whose values somebody wrote for it: where `.env` says otherwise, they are lost.
+
+    What a production takes from `.env.dev` or `.env.staging` is only the ground that it builds on, and in development
+    `.env` is the place for one's own values.
+    """
+    own = () if environment == "dev" else (".env." + environment,)
+    return tuple(name for name in files_of(environment)[:-1] if name in own + (".env.secrets", ".env.local"))
+
+
 def merge(files: Sequence[Tuple[str, Mapping[str, str]]]) -> Dict[str, Setting]:
     """Merge (file name, values) pairs, last wins, and remember who lost."""
-    out: Dict[str, Setting] = {}
+    found: Dict[str, List[Tuple[str, str]]] = {}
     for file, values in files:
         for name, value in values.items():
-            before = out.get(name)
-            others = before.others + (before.file,) if before else ()
-            out[name] = Setting(value, file, others)
+            found.setdefault(name, []).append((file, value))
+    out: Dict[str, Setting] = {}
+    for name, places in found.items():
+        file, winner = places[-1]
+        differing = tuple(other for other, value in places[:-1] if value != winner)
+        out[name] = Setting(winner, file, tuple(other for other, _value in places[:-1]), differing)
     return out

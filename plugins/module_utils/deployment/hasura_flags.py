@@ -20,6 +20,11 @@ FLAGS = {
     "--jwt-secret": ("HASURA_GRAPHQL_JWT_SECRET", False),
     "--cors-domain": ("HASURA_GRAPHQL_CORS_DOMAIN", False),
     "--enabled-apis": ("HASURA_GRAPHQL_ENABLED_APIS", False),
+    "--enable-allowlist": ("HASURA_GRAPHQL_ENABLE_ALLOWLIST", True),
+    "--enable-telemetry": ("HASURA_GRAPHQL_ENABLE_TELEMETRY", False),
+    "--connections": ("HASURA_GRAPHQL_PG_CONNECTIONS", False),
+    "--stripes": ("HASURA_GRAPHQL_PG_STRIPES", False),
+    "--websocket-connection-init-timeout": ("HASURA_GRAPHQL_WEBSOCKET_CONNECTION_INIT_TIMEOUT", False),
 }
 _FLAG = re.compile(r"(?<!\S)(--[a-z-]+)(?:(=|\s+)('[^']*'|\"[^\"]*\"|[^\s-]\S*))?")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any, Iterable, Optional, Tuple
+from typing import Any, Iterable, List, Optional, Tuple
 
 from ansible_collections.nself.prod.plugins.module_utils.audit.model import Reason
 from ansible_collections.nself.prod.plugins.module_utils.host import HostError
@@ -82,7 +82,7 @@ def parse(raw: bytes, method: str = "GET") -> Response:
 
 def _dechunked(data: bytes) -> bytes:
     """Return a chunked body's content: all of it that came whole."""
-    out = []
+    out: List[bytes] = []
     while True:
         size, newline, data = data.partition(b"\r\n")
         try:

@@ -49,6 +49,18 @@ CASES = {
         [{"AUTH_MFA_ENABLED": "true", "AUTH_MFA_TOTP_ISSUER": "example"}],
         [{}, {"AUTH_MFA_ENABLED": "true"}, {"AUTH_MFA_ENABLED": "false", "AUTH_MFA_TOTP_ISSUER": "example"}],
     ),
+    "AUTH-24": case(
+        [
+            {"AUTH_REQUIRE_ELEVATED_CLAIM": value, "AUTH_WEBAUTHN_ENABLED": "true"}
+            for value in ("recommended", "required")
+        ],
+        [
+            {},
+            {"AUTH_REQUIRE_ELEVATED_CLAIM": "disabled", "AUTH_WEBAUTHN_ENABLED": "true"},
+            {"AUTH_REQUIRE_ELEVATED_CLAIM": "yes", "AUTH_WEBAUTHN_ENABLED": "true"},
+            {"AUTH_REQUIRE_ELEVATED_CLAIM": "required"},
+        ],
+    ),
     "AUTH-25": case(
         [
             dict(ON, **{LOGIN + "BURST": "5", LOGIN + "INTERVAL": "15m"}),

@@ -175,6 +175,36 @@ def mfa_available(facts: Any, policy: Any) -> Verdict:
     return judge_units(of_role(facts, "auth"), "AUTH_MFA_ENABLED=true and an issuer", judge)
 
 
+@check(
+    "AUTH-24",
+    "elevated-claim",
+    "Sensitive changes ask for the second factor again",
+    Severity.RECOMMENDATION,
+    "A stolen access token alone should not be enough to change the password, the e-mail address or the second factor.",
+    "AUTH_REQUIRE_ELEVATED_CLAIM of the auth process (disabled where it is not set), and AUTH_WEBAUTHN_ENABLED: elevation is by security key only",
+    "recommended or required, with security keys available",
+    _fix(
+        "Pass AUTH_REQUIRE_ELEVATED_CLAIM=recommended and AUTH_WEBAUTHN_ENABLED=true to the auth service.",
+        "auth_elevated_claim: recommended",
+    ),
+    settings=("AUTH_REQUIRE_ELEVATED_CLAIM",),
+)
+def elevated_claim(facts: Any, policy: Any) -> Verdict:
+    name = "AUTH_REQUIRE_ELEVATED_CLAIM"
+
+    def judge(unit: Record) -> Tuple[bool, str]:
+        value = plain(unit, name)
+        if value not in ("recommended", "required"):
+            return False, "%s is %s" % (name, value or "not set")
+        keys = truthy(plain(unit, "AUTH_WEBAUTHN_ENABLED", "false") or "")
+        return (
+            keys,
+            value if keys else "%s, but AUTH_WEBAUTHN_ENABLED is not true: nobody can have a security key" % value,
+        )
+
+    return judge_units(of_role(facts, "auth"), "recommended or required", judge)
+
+
 def _rate(unit: Record, kind: str, most: int, seconds: int) -> Tuple[bool, str]:
     """Judge one of hasura-auth's limits: AUTH_RATE_LIMIT_<kind>_BURST per _INTERVAL (10 per 5 minutes by default)."""
     if not truthy(plain(unit, "AUTH_RATE_LIMIT_ENABLE", "false") or ""):
@@ -328,6 +358,7 @@ CHECKS = (
     password_min_length,
     breached_passwords_rejected,
     mfa_available,
+    elevated_claim,
     login_rate_limit,
     signup_rate_limit,
     email_verified,

@@ -4,18 +4,30 @@
 
 from __future__ import annotations
 
-from typing import Any, Tuple
+from dataclasses import replace
+from typing import Any, List, Optional, Tuple
 
 from ansible_collections.nself.prod.plugins.module_utils.audit.facts import Record
 from ansible_collections.nself.prod.plugins.module_utils.audit.model import (
     Fix,
+    Level,
     Missing,
     Reason,
+    Resource,
     Severity,
     Verdict,
     check,
 )
-from ansible_collections.nself.prod.plugins.module_utils.audit.units import judge_units, of_role, plain, switch
+from ansible_collections.nself.prod.plugins.module_utils.audit.public_sites import judge_sites, opened
+from ansible_collections.nself.prod.plugins.module_utils.audit.units import (
+    judge_units,
+    level_of,
+    name_of,
+    of_role,
+    plain,
+    truthy,
+)
+from ansible_collections.nself.prod.plugins.module_utils.audit.verdicts import each, summed
 
 ADMIN_SECRET = "HASURA_GRAPHQL_ADMIN_SECRET"
 ANONYMOUS_ROLES = ("anonymous", "public")
@@ -28,8 +40,8 @@ ANONYMOUS_ROLES = ("anonymous", "public")
     Severity.CRITICAL,
     "The console is an administrator's tool: on a production server it shows the whole schema and lets whoever holds the admin secret "
     "change data and permissions from a browser.",
-    "HASURA_GRAPHQL_ENABLE_CONSOLE in the environment of the Hasura process",
-    "not true",
+    "HASURA_GRAPHQL_ENABLE_CONSOLE in the environment of the Hasura process; GET /console of the engine and of its public names",
+    "not true, and no console answers",
     Fix(
         "hasura",
         "Set HASURA_GRAPHQL_ENABLE_CONSOLE=false in the env file that wins and recreate the hasura service.",
@@ -40,7 +52,41 @@ ANONYMOUS_ROLES = ("anonymous", "public")
     refs=("s:hasura",),
 )
 def console_off(facts: Any, policy: Any) -> Verdict:
-    return switch(facts, "hasura", "HASURA_GRAPHQL_ENABLE_CONSOLE", "false", wanted=False)
+    verdict = _off(facts, "HASURA_GRAPHQL_ENABLE_CONSOLE", "console", "/console answers")
+    return _with_sites(verdict, judge_sites(facts, "hasura", ("console",), opened("the console"), "no console"))
+
+
+def answers_of(facts: Any, unit: Record, key: str) -> List[Any]:
+    """Return what a unit's running engines answer to a stranger. Raises Missing where they were not asked."""
+    service = unit.read("service")
+    found = [item.read(key) for item in facts.records("hasura.engines") if item.read("service") == service]
+    if not found:
+        raise Missing("hasura.engines", Reason.ERROR, "%s was not asked" % service)
+    return found
+
+
+def _off(facts: Any, name: str, key: str, sign: str) -> Verdict:
+    """Judge a switch that must be off: by the process' setting and, where it runs, by what it answers."""
+    units = of_role(facts, "hasura")
+
+    def judge(unit: Record) -> Tuple[bool, str]:
+        value = plain(unit, name, "false") or ""
+        if truthy(value):
+            return False, "%s=%s" % (name, value)
+        # A unit that does not run is judged by what compose would give it: there is nobody to ask.
+        if level_of(unit) == Level.RUNNING and any(answers_of(facts, unit, key)):
+            return False, "%s although %s=%s" % (sign, name, value)
+        return True, "%s=%s" % (name, value)
+
+    verdict = judge_units(units, name + "=false", judge)
+    try:
+        return replace(verdict, effective=plain(units[0], name, "false"))
+    except Missing:
+        return verdict
+
+
+def _with_sites(verdict: Verdict, sites: List[Resource]) -> Verdict:
+    return replace(summed(verdict.expected, list(verdict.resources) + sites), effective=verdict.effective)
 
 
 @check(
@@ -49,8 +95,8 @@ def console_off(facts: Any, policy: Any) -> Verdict:
     "Hasura development mode is off",
     Severity.CRITICAL,
     "In development mode errors carry the generated SQL and internal details to every caller.",
-    "HASURA_GRAPHQL_DEV_MODE in the environment of the Hasura process",
-    "not true",
+    "HASURA_GRAPHQL_DEV_MODE in the environment of the Hasura process; the answer of the engine and of its public names to a malformed query",
+    "not true, and no error carries `internal`",
     Fix(
         "hasura",
         "Set HASURA_DEV_MODE=false (the name that nself's compose file interpolates) and recreate the hasura service.",
@@ -61,7 +107,42 @@ def console_off(facts: Any, policy: Any) -> Verdict:
     refs=("s:hasura",),
 )
 def dev_mode_off(facts: Any, policy: Any) -> Verdict:
-    return switch(facts, "hasura", "HASURA_GRAPHQL_DEV_MODE", "false", wanted=False)
+    verdict = _off(facts, "HASURA_GRAPHQL_DEV_MODE", "internals", "errors carry internals")
+    return _with_sites(
+        verdict, judge_sites(facts, "hasura", ("malformed",), _shows_internals, "no internals in errors")
+    )
+
+
+def _shows_internals(answer: Record) -> Optional[str]:
+    return "errors carry internals" if any("internal" in str(mark) for mark in answer.read("marks")) else None
+
+
+@check(
+    "AUTH-03",
+    "admin-secret-enforced",
+    "Administrator's requests need the admin secret",
+    Severity.CRITICAL,
+    "Hasura without an admin secret obeys everybody: whoever reaches it reads and changes all data, and runs SQL.",
+    "a metadata export without any secret, sent to the engine and to its public names",
+    "denied",
+    Fix(
+        "hasura",
+        "Set HASURA_GRAPHQL_ADMIN_SECRET for the hasura service and recreate it.",
+        (),
+        ("hasura",),
+    ),
+    refs=("s:hasura",),
+)
+def admin_secret_enforced(facts: Any, policy: Any) -> Verdict:
+    def judge(unit: Record) -> Tuple[bool, str]:
+        if level_of(unit) != Level.RUNNING:
+            raise Missing("hasura.engines", Reason.ERROR, "%s does not run, so it could not be asked" % name_of(unit))
+        denied = all(answers_of(facts, unit, "metadata_denied"))
+        return denied, "denied" if denied else "exports its metadata to whoever asks"
+
+    units = each(of_role(facts, "hasura"), name_of, judge, level_of)
+    sites = judge_sites(facts, "hasura", ("metadata",), opened("the metadata API"), "denied")
+    return summed("requests without the secret are denied", units + sites)
 
 
 @check(
@@ -156,4 +237,4 @@ def unauthorized_role_minimal(facts: Any, policy: Any) -> Verdict:
     return judge_units(of_role(facts, "hasura"), "unset, or a role without mutations and unfiltered select", judge)
 
 
-CHECKS = (console_off, dev_mode_off, admin_secret_strong, unauthorized_role_minimal)
+CHECKS = (console_off, dev_mode_off, admin_secret_enforced, admin_secret_strong, unauthorized_role_minimal)

@@ -43,7 +43,12 @@ def collect(host: Any, need: Any) -> Dict[str, Any]:
     if not isinstance(chain, Unread):
         facts["environment"], settings, facts["env_files"] = chain
         facts["settings"] = {
-            name: {"value": reducer.value(name, item.value), "file": item.file, "others": list(item.others)}
+            name: {
+                "value": reducer.value(name, item.value),
+                "file": item.file,
+                "others": list(item.others),
+                "differing": list(item.differing),
+            }
             for name, item in sorted(settings.items())
         }
         if found.directory:

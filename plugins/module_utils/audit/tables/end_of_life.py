@@ -10,6 +10,8 @@ Source: distro-info-data 0.58+deb12u7, debian.csv (eol-lts) and ubuntu.csv (eol)
 Docker Engine: by major version, from moby's project/BRANCHES-AND-TAGS.md; where it names no day for a branch that is no longer
 maintained, the day of its last notice. Branches without an announced end carry the day on which this table must be looked
 at again: after that they are unknown, never fine.
+
+PostgreSQL: by major version, until the last minor release of its five years.
 """
 
 from __future__ import annotations
@@ -44,6 +46,21 @@ DOCKER_ENGINE = {
 }
 DOCKER_ENGINE_MAINTAINED = (28, 29)
 REVIEW_BY = "2027-12-31"
+
+# PostgreSQL, by major version: the day of the last minor release (postgresql.org, "Versioning Policy"). Before 10 the first two numbers
+# make the major version; all of those have ended.
+POSTGRESQL = {
+    9: "2021-11-11",
+    10: "2022-11-10",
+    11: "2023-11-09",
+    12: "2024-11-21",
+    13: "2025-11-13",
+    14: "2026-11-12",
+    15: "2027-11-11",
+    16: "2028-11-09",
+    17: "2029-11-08",
+    18: "2030-11-14",
+}
 
 # Packages of Docker that a distribution maintains itself: patched as long as the distribution is, whatever moby says.
 DISTRIBUTION_DOCKER = ("docker.io",)

@@ -65,6 +65,8 @@ PLACEHOLDER = re.compile(
     r"^\$\{[^}]*\}$|^<.*>$|change[-_ ]?(me|this|it)|your[-_ ].*(secret|password|key|token)|replace[-_ ]?(me|this)|^x{6,}$|^todo",
     re.I,
 )
+# A variable that stands there as it was written, because whoever read the file expands nothing.
+VARIABLE = re.compile(r"(\$\{[^}]*\}|\$[A-Za-z_]\w*)\Z")
 # Words that make up made-up secrets: each is worth a word's entropy, whatever its length.
 WORDS = (
     "abc access admin api app auth backend change character characters chars client database default demo dev development example foo "
