@@ -8,7 +8,7 @@ cd /var/www/nself
 random() { openssl rand -hex 32; }
 
 mkdir -p ssl/certificates/example-test postgres/tls nginx/users logs/nginx redis minio backups .ca
-openssl req -x509 -newkey rsa:3072 -nodes -days 3650 -subj '/CN=Example Root' -keyout .ca/key.pem -out .ca/ca.pem 2>/dev/null
+openssl req -x509 -newkey rsa:3072 -nodes -days 3650 -subj '/CN=Blue Sky Root X1' -keyout .ca/key.pem -out .ca/ca.pem 2>/dev/null
 certificate() {  # $1: folder, $2: names, $3: certificate's file, $4: key's file
     openssl req -newkey rsa:2048 -nodes -subj "/CN=example.test" -keyout "$1/$4" -out .ca/request.pem 2>/dev/null
     printf 'subjectAltName=%s\nbasicConstraints=critical,CA:FALSE\n' "$2" >.ca/extensions
@@ -18,9 +18,12 @@ certificate() {  # $1: folder, $2: names, $3: certificate's file, $4: key's file
 certificate ssl/certificates/example-test 'DNS:example.test,DNS:*.example.test' fullchain.pem privkey.pem
 certificate postgres/tls DNS:postgres server.crt server.key
 chown -R 70:70 postgres/tls
-install -m 0644 .ca/ca.pem /usr/local/share/ca-certificates/example-root.crt
+install -m 0644 .ca/ca.pem /usr/local/share/ca-certificates/blue-sky-root.crt
 update-ca-certificates >/dev/null 2>&1
 mv .ca /root/ca
+# Where certbot keeps what nginx serves.
+install -d -m 0700 /etc/letsencrypt/live/example.test
+cp ssl/certificates/example-test/fullchain.pem ssl/certificates/example-test/privkey.pem /etc/letsencrypt/live/example.test/
 
 cat >.env <<END
 ENV=prod
@@ -51,6 +54,12 @@ printf 'ops:%s\n' "$(random | openssl passwd -apr1 -stdin)" >nginx/users/console
 printf "ALTER ROLE app PASSWORD '%s';\n" "$APP_PASSWORD" >postgres/init/20-password.sql
 chown -R 70:70 postgres/init
 cp .env .env.runtime
+mkdir -p .nself-prod
+{
+    printf '{'
+    sed -nE 's/^([A-Z_]*(PASSWORD|SECRET|KEY)[A-Z_]*)=.*/\1/p' .env | while read -r name; do printf '"%s": "%s", ' "$name" "$(date -I)"; done
+    printf '"_": "%s"}\n' "$(date -I)"
+} >.nself-prod/rotation.json
 
 # Five backups, encrypted for real, the newest of today, with the key elsewhere.
 random >/root/backup.key

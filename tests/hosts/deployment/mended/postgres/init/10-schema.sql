@@ -8,7 +8,13 @@ REVOKE CREATE ON SCHEMA public FROM PUBLIC;
 CREATE TABLE public.posts (id bigserial PRIMARY KEY, user_id uuid NOT NULL, title text, published boolean DEFAULT false);
 ALTER TABLE public.posts ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.posts FORCE ROW LEVEL SECURITY;
-CREATE POLICY posts_of_user ON public.posts TO app
+-- Hasura sets hasura.user, JSON, on mutations only: reading is narrowed by its own permissions.
+CREATE POLICY posts_read ON public.posts FOR SELECT TO app USING (true);
+CREATE POLICY posts_add ON public.posts FOR INSERT TO app
+    WITH CHECK (user_id = (current_setting('hasura.user', true)::jsonb ->> 'x-hasura-user-id')::uuid);
+CREATE POLICY posts_change ON public.posts FOR UPDATE TO app
+    USING (user_id = (current_setting('hasura.user', true)::jsonb ->> 'x-hasura-user-id')::uuid);
+CREATE POLICY posts_remove ON public.posts FOR DELETE TO app
     USING (user_id = (current_setting('hasura.user', true)::jsonb ->> 'x-hasura-user-id')::uuid);
 GRANT SELECT, INSERT, UPDATE, DELETE ON public.posts TO app;
 
