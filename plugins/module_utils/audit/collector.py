@@ -34,13 +34,15 @@ class Collector:
 
     run(host, need) returns plain data, which stands in the tree under name; need(other) waits for another collector's
     data and raises Missing where it has none. deadline in seconds. A hidden collector's data is raw material that
-    may hold secrets: other collectors may need() it, judges never see it.
+    may hold secrets: other collectors may need() it, judges never see it. fact: where the data stands in the tree, if not
+    under name: the raw material of a thing and its facts may so go by one word.
     """
 
     name: str
     run: Callable[[Any, "Need"], Any]
     deadline: float = 5.0
     hidden: bool = False
+    fact: str = ""
 
 
 @dataclass
@@ -93,7 +95,7 @@ def collect_all(host: Any, collectors: Sequence[Collector], options: Options) ->
         else:
             value = Unread(Reason.TIMEOUT, "no answer within %g s" % slot.collector.deadline)
         if not slot.collector.hidden:
-            facts[name] = value
+            facts[slot.collector.fact or name] = value
     return facts
 
 

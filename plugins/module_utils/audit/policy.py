@@ -80,9 +80,19 @@ POLICY: Dict[str, Entry] = {
     "login_interval_min_seconds": Number(900, 60, 86400, "that interval, seconds"),
     "signup_burst_max": Number(3, 1, 100, "sign-ups allowed in one interval"),
     "signup_interval_min_seconds": Number(3600, 60, 86400, "that interval, seconds"),
+    "certificate_min_days": Number(14, 1, 90, "days that a certificate must still be valid"),
+    "certificate_renewal_min_days": Number(
+        30, 1, 90, "days before which a certificate must have been renewed by itself"
+    ),
+    "certificate_rsa_min_bits": Number(2048, 2048, 16384, "bits of a certificate's RSA key"),
+    "certificate_private_authorities": Names(
+        (), "authorities (common names) of your own that all visitors are known to trust"
+    ),
     "public_ports": Names(
         ("80", "443"), "TCP ports that may be public beside the ssh port(s)", _is_port, "port numbers (1 to 65535)"
     ),
+    "hsts_min_seconds": Number(31536000, 86400, 63072000, "max-age of Strict-Transport-Security, seconds"),
+    "cors_max_age_seconds": Number(86400, 0, 604800, "how long a browser may keep a preflight's answer, seconds"),
     "ssh_max_auth_tries": Number(3, 1, 10, "sshd MaxAuthTries"),
     "ssh_login_grace_max_seconds": Number(60, 1, 600, "sshd LoginGraceTime, seconds"),
     "ssh_rsa_min_bits": Number(3072, 2048, 16384, "bits of an RSA host or user key"),
@@ -107,6 +117,13 @@ POLICY: Dict[str, Entry] = {
         (),
         "database roles that may be superuser, create roles, replicate or bypass row security, beside the one the cluster was made with",
     ),
+    "mfa_required_roles": Names(
+        ("admin", "moderator", "administrator", "superuser", "staff"), "roles whose users must have a second factor"
+    ),
+    "audit_log_max_silence_days": Number(7, 1, 90, "days since the newest entry of the audit log"),
+    "audit_log_min_days": Number(90, 30, 3650, "days for which the audit log is kept"),
+    "secret_max_age_days": Number(90, 7, 730, "days after which a secret must have been rotated"),
+    "public_buckets": Names((), "buckets that everybody may read"),
     "minio_password_min_length": Number(16, 8, 256, "characters of the MinIO root password"),
 }
 

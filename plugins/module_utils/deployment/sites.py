@@ -50,7 +50,8 @@ class Nginx:
 
     service: its compose service, "" where it runs on the host itself; root: through which its files are read, such as
     /proc/123/root; doors: its own port -> (address, port) by which this host reaches it; config: its whole
-    configuration, as parse/nginx.py returns it.
+    configuration, as parse/nginx.py returns it; changed: a file of it that changed after the running workers started, so
+    that what is read here is not what runs, "" where none did, or an Unread.
     """
 
     service: str
@@ -58,3 +59,4 @@ class Nginx:
     sites: Tuple[Site, ...]
     doors: Dict[int, Tuple[str, int]]
     config: Any = None
+    changed: Any = ""

@@ -19,6 +19,10 @@ AGENT = "nself.prod"
 _STATUS = re.compile(rb"HTTP/1\.[01] (\d{3})(?: |\r|$)")
 
 
+class Silent(HostError):
+    """The server closed the connection without a word, as nginx does for `return 444`."""
+
+
 @dataclass(frozen=True)
 class Response:
     """An answer. headers: (name, value) as they came, in order; body is cut where the server sent too much."""
@@ -61,7 +65,9 @@ def request(
 
 
 def parse(raw: bytes, method: str = "GET") -> Response:
-    """Return the answer that a server sent until it closed the connection. Raises HostError(parse_error)."""
+    """Return the answer that a server sent until it closed the connection. Raises Silent, HostError(parse_error)."""
+    if not raw:
+        raise Silent(Reason.ERROR, "HTTP answer", "the server closed the connection without a word")
     while True:
         head, _blank, body = raw.partition(b"\r\n\r\n")
         found = _STATUS.match(head)

@@ -41,4 +41,12 @@ stand_in gcr.io/cadvisor/cadvisor:latest cadvisor
 stand_in prom/node-exporter:latest node-exporter
 stand_in prometheuscommunity/postgres-exporter:latest postgres-exporter
 stand_in oliver006/redis_exporter:latest redis-exporter
+# The same under exact tags, as a mended project names them.
+for pair in postgres:16-alpine=postgres:16.4-alpine3.20 nginx:alpine=nginx:1.27.1-alpine redis:7-alpine=redis:7.4.0-alpine \
+    nhost/hasura-auth:latest=nhost/hasura-auth:0.36.0 minio/minio:latest=minio/minio:RELEASE.2024-09-13T20-26-02Z \
+    nhost/functions:latest=nhost/functions:1.3.0 getmeili/meilisearch:v1.5=getmeili/meilisearch:v1.10.1 \
+    prom/prometheus:latest=prom/prometheus:v2.54.1 grafana/grafana:latest=grafana/grafana:11.2.0 \
+    prom/alertmanager:latest=prom/alertmanager:v0.27.0; do
+    docker tag "${pair%%=*}" "${pair#*=}"
+done
 for service in mlflow express_api bullmq_worker go_grpc python_api; do stand_in "demo-app-$service" "$service"; done

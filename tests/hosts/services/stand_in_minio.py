@@ -78,6 +78,12 @@ def answer(request):
         return xml("<ListAllMyBucketsResult %s><Buckets>%s</Buckets></ListAllMyBucketsResult>" % (NAMESPACE, entries))
     if name not in known:
         return error(404, "NoSuchBucket") if allowed else error(403, "AccessDenied")
+    if "policy" in request.query:
+        if not allowed:
+            return error(403, "AccessDenied")
+        if not known[name].get("public"):
+            return error(404, "NoSuchBucketPolicy")
+        return 200, "application/json", json.dumps({"Statement": [{"Effect": "Allow", "Principal": {"AWS": ["*"]}, "Action": ["s3:GetObject"]}]})
     if "encryption" in request.query:
         if not allowed:
             return error(403, "AccessDenied")

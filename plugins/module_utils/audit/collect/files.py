@@ -48,7 +48,7 @@ def collect(host: Any, need: Any) -> Dict[str, Any]:
             for path in paths
         ],
         "folders": attempt(lambda: _folders(host, directory)),
-        "git": attempt(lambda: _git(host, directory, env_files)),
+        "git": attempt(lambda: git_of(host, directory, env_files)),
     }
 
 
@@ -115,7 +115,8 @@ def _folders(host: Any, directory: str) -> List[Dict[str, Any]]:
         path = posixpath.dirname(path)
 
 
-def _git(host: Any, directory: str, paths: List[str]) -> Optional[Dict[str, Any]]:
+def git_of(host: Any, directory: str, paths: List[str]) -> Optional[Dict[str, Any]]:
+    """Return which of a folder's files git has {tracked} and would take {not_ignored}; None outside a work tree."""
     if not any(_exists(host, posixpath.join(folder["path"], ".git")) for folder in _folders(host, directory)):
         return None
     names = [posixpath.relpath(path, directory) for path in paths]
@@ -123,12 +124,13 @@ def _git(host: Any, directory: str, paths: List[str]) -> Optional[Dict[str, Any]
         return {"tracked": [], "not_ignored": []}
     info = host.stat(directory)
 
-    def git(*words: str) -> Any:
-        argv = GIT + list(words) + ["--"] + names
-        return host.run(argv, cwd=directory, env=GIT_ENVIRONMENT, owner=(info.uid, info.gid))
+    def git(*words: str, stdin: str = "") -> Any:
+        return host.run(GIT + list(words), cwd=directory, env=GIT_ENVIRONMENT, owner=(info.uid, info.gid), stdin=stdin)
 
     try:
-        tracked, ignored = git("ls-files", "-z", "--cached"), git("check-ignore", "--no-index", "-z")
+        tracked = git("ls-files", "-z", "--cached", "--", *names)
+        # It takes -z for names on its standard input only.
+        ignored = git("check-ignore", "--no-index", "-z", "--stdin", stdin="\0".join(names) + "\0")
     except HostError as error:
         raise error.missing("files.git") from error
     # check-ignore exits 1 where nothing is ignored.

@@ -14,11 +14,12 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Callable, Dict, List, Mapping, Tuple
+from typing import Any, Callable, Dict, List, Mapping
 
 from ansible_collections.nself.prod.plugins.module_utils.audit.collector import Collector, attempt
 from ansible_collections.nself.prod.plugins.module_utils.audit.facts import Unread
 from ansible_collections.nself.prod.plugins.module_utils.audit.model import Missing, Reason
+from ansible_collections.nself.prod.plugins.module_utils.deployment.doors import doors_of
 from ansible_collections.nself.prod.plugins.module_utils.host import HostError
 from ansible_collections.nself.prod.plugins.module_utils.parse import graphql_answer
 from ansible_collections.nself.prod.plugins.module_utils.parse.hasura_metadata import (
@@ -29,7 +30,7 @@ from ansible_collections.nself.prod.plugins.module_utils.parse.hasura_metadata i
 from ansible_collections.nself.prod.plugins.module_utils.probe import http
 
 FACT = "hasura.permissions"
-PORT = "8080"
+PORT = 8080
 TIMEOUT = 4.0
 EXPORT = json.dumps({"type": "export_metadata", "version": 2, "args": {}})
 # The names of the operations are counted: a role without any is shown one field that says so.
@@ -51,20 +52,13 @@ def collect(host: Any, need: Any) -> Dict[str, Any]:
     return facts
 
 
-def places_of(unit: Mapping[str, Any]) -> List[Tuple[str, int]]:
-    """Return where a unit's port 8080 can be reached from the host, best first."""
-    here = {"0.0.0.0": "127.0.0.1", "::": "::1"}
-    published = [(here.get(item["ip"], item["ip"]), item["port"]) for item in unit["ports"] if item["target"] == PORT]
-    return published + [(address, int(PORT)) for address in unit["addresses"]]
-
-
 def _ask(host: Any, unit: Mapping[str, Any], method: str, path: str, body: str = "", **headers: str) -> http.Response:
     """Return the answer of the first place where the unit can be reached. Raises HostError, Missing."""
     pairs = [(name.replace("_", "-"), value) for name, value in headers.items()]
     if body:
         pairs.append(("Content-Type", "application/json"))
     problem: Exception = Missing(FACT, Reason.ERROR, "Hasura has no address that this host can reach")
-    for address, port in places_of(unit):
+    for address, port in doors_of(unit, PORT):
         try:
             with host.connect(address, port, timeout=TIMEOUT) as stream:
                 return http.request(stream, method, path, "%s:%d" % (address, port), pairs, body)

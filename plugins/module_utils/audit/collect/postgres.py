@@ -15,16 +15,20 @@ from ansible_collections.nself.prod.plugins.module_utils.audit.collector import 
 from ansible_collections.nself.prod.plugins.module_utils.audit.facts import Unread
 from ansible_collections.nself.prod.plugins.module_utils.audit.model import Missing, Reason
 from ansible_collections.nself.prod.plugins.module_utils.audit.tables.postgres_sql import PRIVATE, SECTIONS
+from ansible_collections.nself.prod.plugins.module_utils.audit.tables.postgres_sql_schema import (
+    SECTIONS as SCHEMA_SECTIONS,
+)
 
 FACT = "postgres"
+EVERYTHING = dict(SECTIONS, **SCHEMA_SECTIONS)
 
 
 def collect_sql(host: Any, need: Any) -> Dict[str, Any]:
     """Ask the deployment's PostgreSQL everything at once. Raises Missing where none runs."""
     unit = the_unit(need("project").running("postgres"))
-    sections = attempt(lambda: psql.ask(host, str(unit["id"]), SECTIONS))
+    sections = attempt(lambda: psql.ask(host, str(unit["id"]), EVERYTHING))
     if isinstance(sections, Unread):
-        sections = dict.fromkeys(SECTIONS, sections)
+        sections = dict.fromkeys(EVERYTHING, sections)
     return {"unit": unit, "sections": sections}
 
 
