@@ -10,6 +10,10 @@ openssl req -x509 -newkey rsa:2048 -nodes -days 365 -subj /CN=localhost -addext 
     -keyout "$folder/privkey.pem" -out "$folder/fullchain.pem" 2>/dev/null
 chmod 0600 "$folder/privkey.pem"
 chown -R deploy:deploy ssl nginx backups postgres
-cat .env.dev .env .env.computed >.env.runtime 2>/dev/null || cat .env.dev .env >.env.runtime
+# Some of the files end without a line's end.
+for file in .env.dev .env .env.computed; do cat "$file"; echo; done >.env.runtime
+# nself makes the JSON that Hasura wants from a setting under another name.
+key=$(sed -n 's/^AUTH_JWT_SECRET=//p' .env.runtime | tail -n 1)
+echo "HASURA_GRAPHQL_JWT_SECRET={\"type\":\"HS256\",\"key\":\"$key\"}" >>.env.runtime
 chown deploy:deploy .env.runtime
-chmod 0600 .env.runtime
+chmod 0644 .env.runtime

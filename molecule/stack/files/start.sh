@@ -5,7 +5,8 @@
 set -eu
 cd /var/www/nself
 name=$(sed -n 's/^PROJECT_NAME=//p' .env.runtime | tail -n 1)
-docker compose --project-name "$name" --env-file .env.runtime up --detach --no-build --quiet-pull 2>/root/start.log || { tail -n 20 /root/start.log >&2; exit 1; }
+# With what nself runs once, which stands in a profile of its own.
+docker compose --profile init-containers --project-name "$name" --env-file .env.runtime up --detach --no-build --quiet-pull 2>/root/start.log || { tail -n 20 /root/start.log >&2; exit 1; }
 for _ in $(seq 120); do
     [ -n "$(docker ps --quiet --filter health=starting)" ] || exit 0
     sleep 1

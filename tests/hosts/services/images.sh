@@ -26,7 +26,13 @@ name busybox:latest "" --change 'ENTRYPOINT []' --change 'CMD ["sh"]'
 stand_in hasura/graphql-engine:v2.36.0 hasura
 stand_in nhost/hasura-auth:latest auth
 stand_in minio/minio:latest minio
-stand_in minio/mc:latest nothing
+# The MinIO stand-in begins in the state that this client would bring it into.
+docker create --name naming "$base" >/dev/null
+printf '#!/bin/sh\n# A STAND-IN for mc: does nothing.\n' >/tmp/mc
+chmod 0755 /tmp/mc
+docker cp /tmp/mc naming:/usr/bin/mc >/dev/null
+docker commit --change 'LABEL nself.prod.test=stand-in' naming minio/mc:latest >/dev/null
+docker rm naming >/dev/null
 stand_in nself/nself-admin:latest admin
 stand_in nhost/functions:latest functions
 stand_in axllent/mailpit:latest mailpit

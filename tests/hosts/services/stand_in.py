@@ -36,14 +36,39 @@ def data(value, status=200):
 SIMPLE = {
     "admin": (3021, {"/": page("nself Admin"), "/api/health": data({"status": "ok"})}),
     "functions": (3000, {"/": data({"service": "functions"}), "/healthz": ok()}),
-    "mailpit": (8025, {"/": page("Mailpit", '<div id="app"></div>'), "/api/v1/messages": data({"total": 0, "messages": []})}),
-    "meilisearch": (7700, {"/": page("Meilisearch | mini-dashboard"), "/indexes": data({"code": "missing_authorization_header"}, 401)}),
+    "mailpit": (
+        8025,
+        {"/": page("Mailpit", '<div id="app"></div>'), "/api/v1/info": data({"Version": "v1.20", "Messages": 0})},
+    ),
+    "meilisearch": (
+        7700,
+        {"/": page("Meilisearch | mini-dashboard"), "/indexes": data({"code": "missing_authorization_header"}, 401)},
+    ),
     "mlflow": (5005, {"/": page("MLflow")}),
-    "prometheus": (9090, {"/": (302, "text/html", "/graph"), "/graph": page("Prometheus Time Series Collection and Processing Server"), "/-/healthy": ok()}),
-    "grafana": (3000, {"/": (302, "text/html", "/login"), "/login": page("Grafana", '<form name="login"></form>'), "/api/health": data({"database": "ok"})}),
+    "prometheus": (
+        9090,
+        {
+            "/": (302, "text/html", "/graph"),
+            "/graph": page("Prometheus Time Series Collection and Processing Server"),
+            "/-/healthy": ok(),
+            "/api/v1/status/buildinfo": data({"status": "success", "data": {"version": "2.54.1"}}),
+        },
+    ),
+    "grafana": (
+        3000,
+        {
+            "/": (302, "text/html", "/login"),
+            "/login": page("Grafana", '<form name="login"><input type="password"></form>'),
+            "/api/org": data({"message": "Unauthorized"}, 401),
+            "/api/health": data({"database": "ok"}),
+        },
+    ),
     "loki": (3100, {"/ready": ok("ready")}),
     "tempo": (3200, {"/ready": ok("ready")}),
-    "alertmanager": (9093, {"/": page("Alertmanager"), "/-/healthy": ok(), "/api/v2/status": data({"cluster": {"status": "ready"}})}),
+    "alertmanager": (
+        9093,
+        {"/": page("Alertmanager"), "/-/healthy": ok(), "/api/v2/status": data({"cluster": {"status": "ready"}})},
+    ),
     "cadvisor": (8080, {"/": (307, "text/html", "/containers/"), "/containers/": page("cAdvisor - /")}),
     "node-exporter": (9100, {"/": page("Node Exporter"), "/metrics": ok("up 1\n")}),
     "postgres-exporter": (9187, {"/metrics": ok("pg_up 1\n")}),
@@ -134,7 +159,9 @@ def hold_a_session(url):
     def hold():
         while True:
             # `cat` holds the session idle: psql waits for its next command.
-            with subprocess.Popen(["psql", "-X", "-q"], stdin=subprocess.PIPE, env=environment, stderr=subprocess.DEVNULL) as session:
+            with subprocess.Popen(
+                ["psql", "-X", "-q"], stdin=subprocess.PIPE, env=environment, stderr=subprocess.DEVNULL
+            ) as session:
                 session.wait()
             time.sleep(1)
 

@@ -12,7 +12,11 @@ def answer(request):
     origin = request.headers.get("Origin")
     if origin:
         headers = [("Access-Control-Allow-Origin", origin), ("Access-Control-Allow-Credentials", "true")]
-        headers += [("Access-Control-Allow-Methods", CORS[0]), ("Access-Control-Allow-Headers", CORS[1]), ("Vary", "Origin")]
+        headers += [
+            ("Access-Control-Allow-Methods", CORS[0]),
+            ("Access-Control-Allow-Headers", CORS[1]),
+            ("Vary", "Origin"),
+        ]
     if request.method == "OPTIONS":
         return 204, "text/plain", "", headers
     if request.path in ("/healthz", "/health"):

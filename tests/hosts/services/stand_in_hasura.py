@@ -31,7 +31,11 @@ def problem(status, code, text, **more):
 
 
 def errors(code, text, **more):
-    return 200, "application/json", json.dumps({"errors": [{"message": text, "extensions": dict({"path": "$", "code": code}, **more)}]})
+    return (
+        200,
+        "application/json",
+        json.dumps({"errors": [{"message": text, "extensions": dict({"path": "$", "code": code}, **more)}]}),
+    )
 
 
 def metadata():
@@ -72,7 +76,11 @@ def graphql(request, role):
         if role in closed:
             return errors("validation-failed", "GraphQL introspection is not allowed for the current role.")
         fields = [{"name": name} for name in selectable(role)] or [{"name": "no_queries_available"}]
-        schema = {"queryType": {"name": "query_root", "fields": fields}, "mutationType": None, "types": [{"name": "query_root", "fields": fields}]}
+        schema = {
+            "queryType": {"name": "query_root", "fields": fields},
+            "mutationType": None,
+            "types": [{"name": "query_root", "fields": fields}],
+        }
         return 200, "application/json", json.dumps({"data": {"__schema": schema}})
     return 200, "application/json", json.dumps({"data": {"__typename": "query_root"}})
 
@@ -86,7 +94,11 @@ def inner(request):
     if request.path == "/" and on("ENABLE_CONSOLE"):
         return 302, "text/html", "/console"
     if request.path.split("/")[1] == "console" and on("ENABLE_CONSOLE"):
-        return 200, "text/html; charset=utf-8", "<html><head><title>Hasura Console</title><script>window.__env={}</script></head></html>"
+        return (
+            200,
+            "text/html; charset=utf-8",
+            "<html><head><title>Hasura Console</title><script>window.__env={}</script></head></html>",
+        )
     api = PATHS.get(request.path)
     if api is None or api not in APIS:
         return problem(404, "not-found", "resource does not exist")
@@ -111,6 +123,9 @@ def answer(request):
         headers = [("Access-Control-Allow-Origin", origin), ("Access-Control-Allow-Credentials", "true")]
     if request.method == "OPTIONS":
         if headers:
-            headers += [("Access-Control-Max-Age", "1728000"), ("Access-Control-Allow-Methods", "GET,POST,PUT,PATCH,DELETE,OPTIONS")]
+            headers += [
+                ("Access-Control-Max-Age", "1728000"),
+                ("Access-Control-Allow-Methods", "GET,POST,PUT,PATCH,DELETE,OPTIONS"),
+            ]
         return 204, "text/plain", "", headers
     return inner(request) + (headers,)

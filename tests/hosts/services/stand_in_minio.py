@@ -52,10 +52,24 @@ def signed(request):
     query = "&".join("%s=%s" % (quoted(key), quoted(value)) for key, value in pairs)
     headers = "".join("%s:%s\n" % (name, " ".join(request.headers.get(name, "").split())) for name in names.split(";"))
     canonical = "\n".join(
-        [request.method, urllib.parse.quote(urllib.parse.unquote(request.path), safe="/-_.~"), query, headers, names, request.headers.get("x-amz-content-sha256", "")]
+        [
+            request.method,
+            urllib.parse.quote(urllib.parse.unquote(request.path), safe="/-_.~"),
+            query,
+            headers,
+            names,
+            request.headers.get("x-amz-content-sha256", ""),
+        ]
     )
     scope = "%s/%s/s3/aws4_request" % (day, region)
-    text = "\n".join(["AWS4-HMAC-SHA256", request.headers.get("x-amz-date", ""), scope, hashlib.sha256(canonical.encode()).hexdigest()])
+    text = "\n".join(
+        [
+            "AWS4-HMAC-SHA256",
+            request.headers.get("x-amz-date", ""),
+            scope,
+            hashlib.sha256(canonical.encode()).hexdigest(),
+        ]
+    )
     key = ("AWS4" + PASSWORD).encode()
     for part in (day, region, "s3", "aws4_request"):
         key = hmac.new(key, part.encode(), hashlib.sha256).digest()
@@ -83,7 +97,11 @@ def answer(request):
             return error(403, "AccessDenied")
         if not known[name].get("public"):
             return error(404, "NoSuchBucketPolicy")
-        return 200, "application/json", json.dumps({"Statement": [{"Effect": "Allow", "Principal": {"AWS": ["*"]}, "Action": ["s3:GetObject"]}]})
+        return (
+            200,
+            "application/json",
+            json.dumps({"Statement": [{"Effect": "Allow", "Principal": {"AWS": ["*"]}, "Action": ["s3:GetObject"]}]}),
+        )
     if "encryption" in request.query:
         if not allowed:
             return error(403, "AccessDenied")
