@@ -55,7 +55,9 @@ wait_for() {  # $1: seconds, the rest: a command
     done
 }
 
-compose() { (cd "$project" && docker compose "$@"); }
+compose() {
+    (cd "$project" && docker compose --project-name "$(sed -n 's/^PROJECT_NAME=//p' .env.runtime | tail -n 1)" --env-file .env.runtime "$@")
+}
 container() { docker ps --quiet --filter "label=com.docker.compose.service=$1"; }
 healthy() { [ "$(docker inspect --format '{{if .State.Health}}{{.State.Health.Status}}{{else}}healthy{{end}}' "$(container "$1")")" = healthy ]; }
 
@@ -79,5 +81,15 @@ unpatch() {  # services
     up "$@"
 }
 
-sql() { docker exec -i "$(container postgres)" psql -X -q -v ON_ERROR_STOP=1 -U postgres -d "${database:-}" >/dev/null; }
-reload_nginx() { docker exec "$(container nginx)" nginx -t -q && docker exec "$(container nginx)" nginx -s reload && sleep 1; }
+sql() { docker exec -i "$(container postgres)" psql -X -q -v ON_ERROR_STOP=1 -U postgres -d app >/dev/null; }
+fresh_sessions() { sql <<'END'
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE client_addr IS NOT NULL;
+END
+    sleep 3; }
+reload_nginx() {
+    docker exec "$(container nginx)" nginx -t -q
+    # A new worker's start is told in hundredths of a second, a file's change is too: what is loaded has to be the later.
+    sleep 1
+    docker exec "$(container nginx)" nginx -s reload 2>/dev/null
+    sleep 1
+}

@@ -22,9 +22,10 @@ class Failed(RuntimeError):
 class Target:
     """One host. container: the name of its container; options: what the audit is given (policy, outside …)."""
 
-    def __init__(self, container, options=None):
+    def __init__(self, container, options=None, folder="/root/truth"):
         self.container = container
         self.options = options or {}
+        self.folder = folder
 
     def install(self):
         """Copy the audit and the words of the mutations onto the host."""
@@ -34,16 +35,16 @@ class Target:
                 for name in ("prelude.sh", "merge.py", "audit.py"):
                     archive.add(HERE / name, name)
             stream.seek(0)
-            self._docker("rm -rf /root/truth/ansible_collections; mkdir -p /root/truth; tar -C /root/truth -xf -", stream)
+            self._docker("rm -rf {0}/ansible_collections; mkdir -p {0}; tar -C {0} -xf -".format(self.folder), stream)
 
     def sh(self, script, seconds=180):
         """Run shell with the words of prelude.sh; return what it printed. Raises Failed."""
-        return self._docker(". /root/truth/prelude.sh\n" + script, None, seconds)
+        return self._docker(". %s/prelude.sh\n%s" % (self.folder, script), None, seconds)
 
     def audit(self):
         """Return {check: (status, actual, {resource: status})}."""
         text = json.dumps(self.options)
-        out = self._docker("cd /root/truth && PYTHONPATH=. exec python3 audit.py '%s'" % text.replace("'", "'\\''"), None)
+        out = self._docker("cd %s && PYTHONPATH=. exec python3 audit.py '%s'" % (self.folder, text.replace("'", "'\\''")), None)
         return {check: tuple(value) for check, value in json.loads(out).items()}
 
     def _docker(self, script, stdin, seconds=180):

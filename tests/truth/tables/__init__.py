@@ -2,6 +2,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Every mutation, a file a topic."""
 
-from truth.tables import auth, containers, ssh, system
+from truth.tables import auth, containers, postgres, project, ssh, system, tls, web
 
-MUTATIONS = tuple(item for module in (ssh, system, containers, auth) for item in module.MUTATIONS)
+MUTATIONS = tuple(item for module in (ssh, system, containers, auth, project, web, tls, postgres) for item in module.MUTATIONS)

@@ -22,7 +22,7 @@ def variable(name, value, *checks, where="auth", lean=False, **others):
 
 
 MUTATIONS = (
-    variable("AUTH_ACCESS_TOKEN_EXPIRES_IN", "86400", "AUTH-16", lean=True),
+    variable("AUTH_ACCESS_TOKEN_EXPIRES_IN", "86400", "AUTH-16", "INFRA-40", lean=True),
     variable("AUTH_REFRESH_TOKEN_EXPIRES_IN", "2592000", "AUTH-17"),
     variable("AUTH_USER_DEFAULT_ROLE", "admin", "AUTH-18"),
     variable("AUTH_PASSWORD_MIN_LENGTH", "6", "AUTH-19"),
@@ -36,9 +36,9 @@ MUTATIONS = (
     variable("AUTH_ACCESS_CONTROL_ALLOWED_REDIRECT_URLS", "http://*.example.test", "AUTH-31"),
     variable("AUTH_SMTP_HOST", "mailpit", "AUTH-10"),
     variable("NODE_ENV", "development", "AUTH-11"),
-    variable("HASURA_GRAPHQL_JWT_SECRET", '{"type": "HS512", "key": "0123456789abcdef"}', "AUTH-12", "AUTH-13", where="hasura"),
-    variable("HASURA_GRAPHQL_ENABLE_CONSOLE", "true", "AUTH-01", where="hasura", lean=True),
-    variable("HASURA_GRAPHQL_DEV_MODE", "true", "AUTH-02", where="hasura"),
-    variable("HASURA_GRAPHQL_ADMIN_SECRET", "short-secret", "AUTH-04", where="hasura"),
-    variable("HASURA_GRAPHQL_UNAUTHORIZED_ROLE", "user", "AUTH-05", where="hasura"),
+    variable("HASURA_GRAPHQL_JWT_SECRET", '{"type": "HS512", "key": "0123456789abcdef"}', "AUTH-12", "AUTH-13", "AUTH-15", where="hasura"),
+    variable("HASURA_GRAPHQL_ENABLE_CONSOLE", "true", "AUTH-01", "INFRA-40", where="hasura", lean=True),
+    variable("HASURA_GRAPHQL_DEV_MODE", "true", "AUTH-02", "INFRA-40", where="hasura"),
+    variable("HASURA_GRAPHQL_ADMIN_SECRET", "short-secret", "AUTH-04", "INFRA-40", where="hasura"),
+    variable("HASURA_GRAPHQL_UNAUTHORIZED_ROLE", "user", "AUTH-05", "AUTH-06", where="hasura"),
 )
