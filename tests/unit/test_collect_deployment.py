@@ -390,6 +390,10 @@ def test_flags_of_hasura_beat_its_environment():
         ("sh -c 'PGPASSWORD=abc psql'", ["PGPASSWORD"]),
         ("redis-server --appendonly yes", []),
         ("sh -c 'redis-server --requirepass $$REDIS_PASSWORD'", []),
+        ("sh -c 'mc config host add here http://minio:9000 admin admin; mc ls'", ["mc's access and secret key"]),
+        ("mc alias set here http://minio:9000 admin abc", ["mc's access and secret key"]),
+        ("sh -c 'mc alias set here http://minio:9000 $$MINIO_USER $$MINIO_PASSWORD'", []),
+        ("mc alias list here", []),
     ],
 )
 def test_secrets_on_command_lines_are_known_by_their_flags(command, named):
