@@ -221,6 +221,7 @@ def test_rubbish_is_refused_and_never_a_traceback(document):
 
 @given(JSON)
 def test_a_document_without_sources_is_no_metadata(document):
-    if not (isinstance(document, dict) and "sources" in (document.get("metadata", document) or ())):
+    metadata = document.get("metadata", document) if isinstance(document, dict) else None
+    if not (isinstance(metadata, dict) and "sources" in metadata):
         with pytest.raises(ValueError):
             hasura_metadata.permissions_of(document)

@@ -88,6 +88,9 @@ POLICY: Dict[str, Entry] = {
     "certificate_private_authorities": Names(
         (), "authorities (common names) of your own that all visitors are known to trust"
     ),
+    "sign_in_max_per_minute": Number(60, 1, 600, "requests for sign-in that nginx may let one client make in a minute"),
+    "client_timeout_max_seconds": Number(15, 1, 120, "seconds that nginx may wait for a client's header or body"),
+    "client_body_max_mib": Number(100, 1, 10240, "MiB of a request's body that nginx may take outside of storage"),
     "public_ports": Names(
         ("80", "443"), "TCP ports that may be public beside the ssh port(s)", _is_port, "port numbers (1 to 65535)"
     ),

@@ -15,6 +15,9 @@ MOST_VALUES = 64  # of one proxy_pass with variables in it
 _VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 _HOST = re.compile(r"^(?:[a-z]+://)?(\[[0-9a-f:.]+\]|[^:/?$\s]+)", re.I)
 
+# Variables that stand for the path of the request: behind a host they do not change where it goes.
+_PATH = re.compile(r"\$\{?(?:request_uri|uri|document_uri|is_args|args|query_string|[1-9])\b.*", re.S)
+
 Values = Dict[str, List[str]]
 
 
@@ -36,8 +39,6 @@ def sites_of(config: Sequence[Directive]) -> Tuple[Site, ...]:
     # A parameter of a listening socket holds for every server on it, wherever it is said.
     secure = {(one.address, one.port) for listens in heard for one in listens if one.tls}
     chosen = {(one.address, one.port): (number, one) for number, one in _flagged(heard)}
-    groups = {item.first.lower(): item for item in named(http, "upstream")}
-    maps = _mapped(http)
     out = []
     seen: Set[Tuple[str, int]] = set()
     for number, server in enumerate(servers):
@@ -54,7 +55,7 @@ def sites_of(config: Sequence[Directive]) -> Tuple[Site, ...]:
                 listens=tuple(listens),
                 certificate=_last(body, http, "ssl_certificate"),
                 key=_last(body, http, "ssl_certificate_key"),
-                upstreams=_upstreams(body, groups, maps),
+                upstreams=_upstreams(http, server),
                 file=server.file,
                 line=server.line,
             )
@@ -108,18 +109,33 @@ def _listen(item: Directive, everywhere: bool) -> Optional[Listen]:
 # -- where requests go ---------------------------------------------------------------------------------------------------
 
 
-def _upstreams(body: Sequence[Directive], groups: Dict[str, Directive], maps: Values) -> Tuple[str, ...]:
-    values = dict(maps)
-    for item in walk(body):
-        if item.name == "set" and len(item.args) == 2:
-            values.setdefault(item.first.lstrip("$"), []).append(item.args[1])
-    hosts: List[str] = []
-    for item in walk(body):
-        if item.name in PASSES:
-            for target in resolved(item.first, values):
-                host = host_of(target)
-                hosts += _members(groups[host]) if host in groups else [host]
-    return tuple(dict.fromkeys(host for host in hosts if host))
+class Targets:
+    """Where the proxy_pass lines of one server go."""
+
+    def __init__(self, http: Sequence[Directive], server: Directive) -> None:
+        self._groups = {item.first.lower(): item for item in named(http, "upstream")}
+        self._values = dict(_mapped(http))
+        for item in walk(server.block or ()):
+            if item.name == "set" and len(item.args) == 2:
+                name = item.first.lstrip("$")
+                self._values[name] = self._values.get(name, []) + [item.args[1]]
+
+    def hosts(self, item: Directive) -> List[str]:
+        """Return the hosts of one proxy_pass; none where only a request tells."""
+        out: List[str] = []
+        for target in self.urls(item):
+            host = host_of(target)
+            out += _members(self._groups[host]) if host in self._groups else [host]
+        return [host for host in dict.fromkeys(out) if host]
+
+    def urls(self, item: Directive) -> List[str]:
+        return resolved(_PATH.sub("", item.first), self._values)
+
+
+def _upstreams(http: Sequence[Directive], server: Directive) -> Tuple[str, ...]:
+    targets = Targets(http, server)
+    hosts = [host for item in walk(server.block or ()) if item.name in PASSES for host in targets.hosts(item)]
+    return tuple(dict.fromkeys(hosts))
 
 
 def _mapped(http: Sequence[Directive]) -> Values:

@@ -1,0 +1,145 @@
+# SPDX-FileCopyrightText: the nself.prod authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which location of a server serves a path, found as nginx finds it.
+
+An exact location wins; else the longest prefix is remembered, and expressions are tried in their order unless it says ^~; nested
+locations are searched in the same way before the expressions beside their parent.
+https://nginx.org/en/docs/http/ngx_http_core_module.html#location
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import List, Optional, Sequence, Tuple
+
+from ansible_collections.nself.prod.plugins.module_utils.parse.nginx import Directive, named
+
+MOST_REWRITES = 10  # as nginx: then it answers 500
+LONGEST_PATTERN = 500
+# Repeats of repeats take for ever on what nearly matches.
+_EXPLOSIVE = re.compile(r"[+*}]\)*[?+]?\)[+*{]")
+_MODIFIERS = ("=", "^~", "~*", "~")
+_REDIRECTS = ("redirect", "permanent")
+
+
+class Unclear(ValueError):
+    """Where a path goes cannot be told from the configuration. The message says why and quotes nothing."""
+
+
+@dataclass(frozen=True)
+class Served:
+    """The location that serves a path. blocks: the server's directives and those of each location, outermost first.
+
+    location: the innermost one, None for the server itself; path: as it stands after rewrites.
+    """
+
+    blocks: Tuple[Sequence[Directive], ...]
+    location: Optional[Directive]
+    path: str
+
+
+def pattern_of(location: Directive) -> Tuple[str, str]:
+    """Return a location's (modifier, pattern). nginx lets them stand together, as in `location =/x`."""
+    if len(location.args) >= 2:
+        return location.args[0], location.args[1]
+    for modifier in _MODIFIERS:
+        if location.first.startswith(modifier):
+            return modifier, location.first[len(modifier) :]
+    return "", location.first
+
+
+def serve(server: Directive, path: str) -> Optional[Served]:
+    """Return what serves a path; None where a redirect answers. Raises Unclear."""
+    body = server.block or ()
+    path, flag = _rewritten(body, path)
+    for _turn in range(MOST_REWRITES):
+        if flag in _REDIRECTS:
+            return None
+        found = _find(body, path)
+        blocks = (body,) + tuple(location.block or () for location in found)
+        if not found:
+            return Served(blocks, None, path)
+        changed, flag = _rewritten(found[-1].block or (), path)
+        if flag in _REDIRECTS:
+            return None
+        if changed == path or flag == "break":
+            return Served(blocks, found[-1], changed)
+        path = changed
+    return None
+
+
+def _find(body: Sequence[Directive], path: str) -> List[Directive]:
+    return _search(body, path)[0]
+
+
+def _search(body: Sequence[Directive], path: str) -> Tuple[List[Directive], bool]:
+    """Return the locations that serve a path, outermost first, and whether that ends the search."""
+    locations = [(pattern_of(item), item) for item in named(body, "location") if not item.first.startswith("@")]
+    for (modifier, pattern), item in locations:
+        if modifier == "=" and pattern == path:
+            return [item], True
+    prefixes = [
+        (pattern, modifier, item)
+        for (modifier, pattern), item in locations
+        if modifier in ("", "^~") and path.startswith(pattern)
+    ]
+    found: List[Directive] = []
+    final = False
+    if prefixes:
+        _pattern, modifier, item = max(prefixes, key=lambda entry: len(entry[0]))
+        inner, final = _search(item.block or (), path)
+        found = [item] + inner
+        if final:
+            return found, True
+        if modifier == "^~":
+            return found, False
+    for (modifier, pattern), item in locations:
+        if modifier in ("~", "~*") and matches(pattern, path, modifier == "~*"):
+            return [item] + _search(item.block or (), path)[0], True
+    return found, False
+
+
+def matches(pattern: str, text: str, loose: bool = False) -> "Optional[re.Match[str]]":
+    """Return how an expression matches. Raises Unclear for one that this language does not have or must not try."""
+    if len(pattern) > LONGEST_PATTERN or _EXPLOSIVE.search(pattern):
+        raise Unclear("an expression is too intricate to be followed")
+    try:
+        # PCRE writes named groups both ways, Python the one with P only.
+        return re.search(re.sub(r"\(\?<(?![=!])", "(?P<", pattern), text, re.I if loose else 0)
+    except (re.error, OverflowError, RecursionError):
+        raise Unclear("an expression is not understood") from None
+
+
+def _rewritten(body: Sequence[Directive], path: str) -> Tuple[str, str]:
+    """Return a path after the rewrite directives of one block, and the flag that ended them."""
+    for item in body:
+        if item.name == "if" and any(inner.name == "rewrite" for inner in item.block or ()):
+            raise Unclear("a rewrite depends on a condition")
+        if item.name == "break":
+            return path, "break"
+        if item.name != "rewrite" or len(item.args) < 2:
+            continue
+        found = matches(item.args[0], path)
+        if not found:
+            continue
+        flag = item.args[2] if len(item.args) > 2 else ""
+        if flag in _REDIRECTS or re.match(r"^(?:https?://|\$scheme)", item.args[1]):
+            return path, "redirect"
+        path = _filled(item.args[1].partition("?")[0], found)
+        if flag:
+            return path, flag
+    return path, ""
+
+
+def _filled(template: str, found: "re.Match[str]") -> str:
+    """Return a replacement with its captures. Raises Unclear where it holds another variable."""
+
+    def capture(variable: "re.Match[str]") -> str:
+        number = int(variable.group(1))
+        return (found.group(number) or "") if number <= (found.re.groups or 0) else ""
+
+    out = re.sub(r"\$\{?([1-9])\}?", capture, template)
+    if "$" in out:
+        raise Unclear("a rewrite depends on the request")
+    return out
