@@ -9,9 +9,12 @@ from typing import Any, Optional
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible_collections.nself.prod.plugins.plugin_utils.failure import is_about_become, why_failed, why_not_become
+from ansible_collections.nself.prod.plugins.plugin_utils.outside import look
 from ansible_collections.nself.prod.plugins.plugin_utils.report.text import clean
 
 MODULE = "nself.prod.nself_audit"
+# The connections that lead to an address, and their options that hold it.
+ADDRESS_OPTIONS = {"ssh": "host", "paramiko": "remote_addr"}
 PASSED_ON = ("ansible_facts", "warnings", "deprecations")  # of the module's result: a discovered Python, for one
 
 
@@ -20,6 +23,7 @@ class ActionModule(ActionBase):
 
     _supports_check_mode = True
     _supports_async = False
+    _module = MODULE
 
     def run(self, tmp: Optional[str] = None, task_vars: Optional[dict[str, Any]] = None) -> dict[str, Any]:
         """Return {"report": …} or one clear line of failure. An unreachable host stays Ansible's `unreachable`."""
@@ -28,6 +32,10 @@ class ActionModule(ActionBase):
         args = dict(self._task.args)
         if not args.get("host_name"):
             args["host_name"] = task_vars.get("inventory_hostname", "localhost")
+        self._module = str(args.pop("module", None) or MODULE)
+        outside = None if args.get("outside") else self._outside(args.get("categories"))
+        if outside:
+            args["outside"] = outside
         try:
             answer, notes = self._ask(args, task_vars)
         except AnsibleConnectionFailure as error:
@@ -66,11 +74,22 @@ class ActionModule(ActionBase):
 
     def _execute(self, args: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         try:
-            return self._execute_module(module_name=MODULE, module_args=dict(args), task_vars=task_vars)
+            return self._execute_module(module_name=self._module, module_args=dict(args), task_vars=task_vars)
         except AnsibleConnectionFailure:
             raise
         except AnsibleError as error:
             return {"failed": True, "msg": str(error)}
+
+    def _outside(self, categories: Any) -> Optional[dict[str, Any]]:
+        """Return what can be seen of the host from here; None where there is no such view, or nobody asked for it."""
+        names = categories.split(",") if isinstance(categories, str) else categories or []
+        if names and "network" not in [str(name).strip() for name in names]:
+            return None
+        option = ADDRESS_OPTIONS.get(str(getattr(self._connection, "transport", "")))
+        if option is None:
+            return None  # local, or a container: there is no address between
+        address = str(self._connection.get_option(option) or "").strip("[]")
+        return look(address, control=int(self._connection.get_option("port") or 22)) if address else None
 
     def _login(self) -> str:
         return clean(str(self._get_remote_user() or "the login user"))

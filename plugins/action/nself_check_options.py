@@ -20,6 +20,7 @@ SPEC = {
     "verbose": {"type": "bool", "default": False},
     "policy": {"type": "raw"},
     "waivers": {"type": "raw"},
+    "module": {"type": "raw"},
 }
 BECOME = "nself_check_become"
 
@@ -38,13 +39,15 @@ class ActionModule(ActionBase):
         try:
             _check_variables(task_vars or {})
             options.policy(args["policy"])
-            options.exceptions(args["waivers"])
+            module = options.module(args["module"])
+            options.exceptions(args["waivers"], module != options.OWN_MODULE)
             read = {
                 "categories": options.categories(args["category"]),
                 "fail_on": options.fail_on(args["fail_on"]),
                 "fail_on_unknown": options.flag("nself_check_fail_on_unknown", args["fail_on_unknown"]),
                 "output": options.output(args["output"], os.getcwd()),
                 "verbose": args["verbose"],
+                "module": module,
                 "fingerprint_key": secrets.token_hex(32),
             }
         except options.OptionError as error:

@@ -54,7 +54,7 @@ class ActionModule(ActionBase):
             fail_on = options.fail_on(args["fail_on"])
             fail_on_unknown = options.flag("nself_check_fail_on_unknown", args["fail_on_unknown"])
             path = options.output(args["output"], os.getcwd())
-            exceptions = options.exceptions(args["waivers"])
+            exceptions = options.exceptions(args["waivers"], user_checks=True)
         except options.OptionError as error:
             raise AnsibleActionFail(str(error)) from None
         results = {host: variables_of(task_vars, host).get(args["result"]) for host in hosts_of(task_vars)}

@@ -279,6 +279,13 @@ class Host:
 
     def read_bytes(self, path: str, limit: int = READ_LIMIT) -> bytes:
         """Return a regular file's bytes. A file over limit is an error, a device or pipe is never opened for reading."""
+        data = self.read_start(path, limit + 1)
+        if len(data) > limit:
+            raise HostError(Reason.ERROR, path, "is larger than %d bytes" % limit)
+        return data
+
+    def read_start(self, path: str, size: int) -> bytes:
+        """Return at most so many first bytes of a regular file. Raises NotFound, HostError."""
         self._check_deadline(path)
         try:
             # O_NONBLOCK: a FIFO planted at a well-known path must not hang the audit.
@@ -289,12 +296,9 @@ class Host:
             with os.fdopen(descriptor, "rb", buffering=0) as stream:
                 if not stat_module.S_ISREG(os.fstat(descriptor).st_mode):
                     raise HostError(Reason.ERROR, path, "is not a regular file")
-                data = _read_up_to(stream, limit + 1)
+                return _read_up_to(stream, size)
         except OSError as error:
             raise _os_error(error, path) from error
-        if len(data) > limit:
-            raise HostError(Reason.ERROR, path, "is larger than %d bytes" % limit)
-        return data
 
     def stat(self, path: str, follow: bool = True) -> FileInfo:
         """Return what stat (or lstat) says of a path. Raises NotFound, HostError."""

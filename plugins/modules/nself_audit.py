@@ -69,6 +69,35 @@ options:
       - The key of the fingerprints by which equal secrets are recognised. Give all hosts of a run the same random one.
       - Without it secrets are compared within the host only.
     type: str
+  outside:
+    description:
+      - What the controller saw of the host from outside. The action plugin fills it in, by TCP connections to the inventory's address.
+      - It connects to V(5432), V(6379), V(8080), V(4000), V(9000), V(9001), V(3000), V(9090), V(2375) and V(2376), and to the port of ssh.
+        It does so only where Ansible reaches the host by ssh, and where O(categories) includes the network.
+    type: dict
+    suboptions:
+      address:
+        description: The address that was tried.
+        type: str
+        required: true
+      ports:
+        description: How each port answered, V(open), V(refused), V(timeout) or V(error), by its number.
+        type: dict
+        required: true
+      same_host:
+        description: Whether the address is the controller's own, which gives no view from outside.
+        type: bool
+        required: true
+      control:
+        description: How the port of ssh answered. Where it is not V(open), silence of the others proves nothing.
+        type: str
+        default: error
+  module:
+    description:
+      - A module that audits in place of this one, with checks of your own besides. The action plugin runs it with the other options.
+      - C(docs/user-checks.md) tells how to write one.
+    type: str
+    default: nself.prod.nself_audit
   host_name:
     description:
       - The name by which waivers know the host. The action plugin fills in the name in the inventory.
@@ -144,65 +173,11 @@ report:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.nself.prod.plugins.module_utils.audit.collector import Options
-from ansible_collections.nself.prod.plugins.module_utils.audit.model import CATEGORIES
-from ansible_collections.nself.prod.plugins.module_utils.audit.policy import PolicyError
-from ansible_collections.nself.prod.plugins.module_utils.audit.run import audit
-from ansible_collections.nself.prod.plugins.module_utils.host import Host
-
-WAIVER_OPTIONS = {
-    "id": {"type": "str", "required": True},
-    "owner": {"type": "str", "required": True},
-    "reason": {"type": "str", "required": True},
-    "expires": {"type": "str", "required": True},
-    "hosts": {"type": "list", "elements": "str"},
-    "resources": {"type": "list", "elements": "str"},
-}
-ARGUMENT_SPEC = {
-    "project_dir": {"type": "str"},
-    "categories": {"type": "list", "elements": "str", "choices": list(CATEGORIES), "default": []},
-    "policy": {"type": "dict", "default": {}},
-    "waivers": {"type": "list", "elements": "dict", "default": [], "options": WAIVER_OPTIONS},
-    "fingerprint_key": {"type": "str", "no_log": True},
-    "host_name": {"type": "str"},
-}
-
-
-def run(params):
-    """Return the report of this host. Raises PolicyError."""
-    report = audit(
-        Host(),
-        Options(params["project_dir"] or None, params["fingerprint_key"] or ""),
-        params["categories"],
-        params["policy"],
-        # An option of a waiver that was not given is None here, and no option for the audit.
-        [{key: value for key, value in waiver.items() if value is not None} for waiver in params["waivers"]],
-        params["host_name"] or "localhost",
-    )
-    return dict(report, notes=[])
-
-
-def place(error):
-    """Return the file and line where an exception was raised."""
-    trace = error.__traceback__
-    while trace.tb_next is not None:
-        trace = trace.tb_next
-    return "%s:%d" % (trace.tb_frame.f_code.co_filename.rsplit("/", 1)[-1], trace.tb_lineno)
+from ansible_collections.nself.prod.plugins.module_utils.audit.module import ARGUMENT_SPEC, answer
 
 
 def main():
-    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
-    try:
-        report, failure = run(module.params), None
-    except PolicyError as error:
-        report, failure = None, str(error)
-    except Exception as error:  # pylint: disable=broad-except
-        # Its message may quote what was read on the host, so only its type and place are told.
-        report, failure = None, "the audit crashed with %s at %s" % (type(error).__name__, place(error))
-    if failure:
-        # Outside of the handler, or fail_json would add the traceback that must not leave the host.
-        module.fail_json(msg=failure)
-    module.exit_json(changed=False, report=report)
+    answer(AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True))
 
 
 if __name__ == "__main__":

@@ -46,6 +46,11 @@ options:
     description:
       - Known exceptions, as M(nself.prod.nself_audit) takes them.
     type: raw
+  module:
+    description:
+      - The full name of the module that audits, where it is one that adds checks of your own.
+      - Only with such a module a waiver may name a check that is none of this collection's.
+    type: raw
 extends_documentation_fragment:
   - nself.prod.attributes
   - nself.prod.attributes.controller
@@ -91,6 +96,10 @@ verbose:
   description: Whether the report is to be verbose.
   returned: success
   type: bool
+module:
+  description: The full name of the module that audits.
+  returned: success
+  type: str
 fingerprint_key:
   description: A random key. The result is not shown, so that it stays secret.
   returned: success
@@ -111,6 +120,7 @@ def main():
             "verbose": {"type": "bool", "default": False},
             "policy": {"type": "raw"},
             "waivers": {"type": "raw"},
+            "module": {"type": "raw"},
         },
         supports_check_mode=True,
     )

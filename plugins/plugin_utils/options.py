@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Optional
 
@@ -13,13 +14,15 @@ from ansible_collections.nself.prod.plugins.module_utils.audit import waivers
 from ansible_collections.nself.prod.plugins.module_utils.audit.model import CATEGORIES
 from ansible_collections.nself.prod.plugins.module_utils.audit.policy import Policy, PolicyError
 from ansible_collections.nself.prod.plugins.module_utils.audit.registry import CHECKS
+from ansible_collections.nself.prod.plugins.module_utils.audit.user_checks import is_foreign
 from ansible_collections.nself.prod.plugins.plugin_utils.report.fleet import GATES
 
 FORMATS = (".json",)
+OWN_MODULE = "nself.prod.nself_audit"
 PREFIX = "nself_check_"
 OPTIONS = tuple(
     PREFIX + name
-    for name in ("category", "verbose", "output", "fail_on", "fail_on_unknown", "policy", "waivers", "become")
+    for name in ("category", "verbose", "output", "fail_on", "fail_on_unknown", "policy", "waivers", "become", "module")
 )
 REGISTERED = tuple(PREFIX + name for name in ("options", "result", "report"))  # the playbook's own
 
@@ -100,13 +103,30 @@ def policy(given: Any) -> dict[str, Any]:
     return dict(given or {})
 
 
-def exceptions(given: Any) -> list[waivers.Waiver]:
-    """Return the user's waivers. Raises OptionError."""
+def module(given: Any) -> str:
+    """Return the full name of the module that audits. Raises OptionError for what is no such name."""
+    name = OWN_MODULE if given is None else str(given).strip()
+    if not re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*){2,}", name, re.ASCII):
+        raise OptionError(
+            "nself_check_module takes a module's full name such as acme.checks.acme_audit, not %s" % given
+        )
+    return name
+
+
+def exceptions(given: Any, user_checks: bool = False) -> list[waivers.Waiver]:
+    """Return the user's waivers. Raises OptionError.
+
+    user_checks: whether a waiver may name a check that only the host knows, for it comes with the user's own module.
+    """
     if given is None:
         return []
     if isinstance(given, (str, Mapping)) or not isinstance(given, Sequence):
         raise OptionError("nself_check_waivers takes a list of waivers")
     try:
-        return waivers.parse(given, [check.id for check in CHECKS])
+        known = [check.id for check in CHECKS]
+        if user_checks:
+            named = (entry.get("id") for entry in given if isinstance(entry, Mapping))
+            known += [str(name) for name in named if is_foreign(name)]
+        return waivers.parse(given, known)
     except PolicyError as error:
         raise OptionError("nself_check_waivers: %s" % error) from None

@@ -56,15 +56,19 @@ class FakeHost:
         return self.read_bytes(path, limit).decode("utf-8", "replace")
 
     def read_bytes(self, path, limit=4 << 20):
+        data = self.read_start(path, limit + 1)
+        if len(data) > limit:
+            raise HostError(Reason.ERROR, path, "is larger than %d bytes" % limit)
+        return data
+
+    def read_start(self, path, size):
         if path not in self.files:
             if self._is_dir(path):
                 raise HostError(Reason.ERROR, path, "is not a regular file")
             raise NotFound(Reason.ERROR, path, "does not exist")
         data = self._value(self.files[path])
         data = data.encode("utf-8") if isinstance(data, str) else data
-        if len(data) > limit:
-            raise HostError(Reason.ERROR, path, "is larger than %d bytes" % limit)
-        return data
+        return data[:size]
 
     def stat(self, path, follow=True):
         if path in self.stats:

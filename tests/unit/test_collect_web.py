@@ -255,6 +255,18 @@ def test_a_site_in_clear_is_a_site_unless_it_sends_everybody_on():
     assert [(site["name"], site["tls"]) for site in facts["sites"]] == [("a.example.com", False)]
 
 
+def test_what_listens_on_its_own_loopback_only_is_no_public_site():
+    status = Site((), (Listen("127.0.0.1", 8081, False),))
+    facts, _requests = collect(OK, status, https_site("a.example.com"), doors={8081: ("172.18.0.5", 8081), 443: HTTPS})
+    assert [site["name"] for site in facts["sites"]] == ["a.example.com"] and facts["redirects"] == []
+
+
+@pytest.mark.parametrize("status", [429, 502, 503, 504])
+def test_what_nginx_answers_for_a_service_says_nothing_of_what_that_shows(status):
+    facts, _requests = collect(b"HTTP/1.1 %d X\r\n\r\n" % status, https_site("a.example.com", upstreams=("hasura",)))
+    assert all(isinstance(answer["marks"], Unread) for answer in facts["sites"][0]["answers"])
+
+
 def test_no_nginx_and_no_knowledge_of_it():
     assert web.collect(None, {"nginx": [], "project": SimpleNamespace(units=[])}.__getitem__) == {
         "sites": [],

@@ -9,12 +9,13 @@ import json
 import pytest
 from ansible.module_utils import basic
 from ansible.module_utils.testing import patch_module_args
+from ansible_collections.nself.prod.plugins.module_utils.audit import module
 from ansible_collections.nself.prod.plugins.module_utils.audit.policy import PolicyError
 from ansible_collections.nself.prod.plugins.modules import nself_audit
 
 
 def answer(capsys, monkeypatch, audit, **args):
-    monkeypatch.setattr(nself_audit, "audit", audit)
+    monkeypatch.setattr(module, "audit", audit)
     monkeypatch.setattr(basic.AnsibleModule, "log", lambda *unused, **more: None)
     with patch_module_args(dict({"_ansible_check_mode": True}, **args)), pytest.raises(SystemExit):
         nself_audit.main()
@@ -41,7 +42,7 @@ def test_the_report_of_the_audit_is_passed_on(capsys, monkeypatch):
     )
     assert result["changed"] is False
     assert set(result["report"]) == {"score", "privileged", "notes"}
-    _host, options, categories, policy, waivers, name = seen[0]
+    _host, options, categories, policy, waivers, name, checks, collectors = seen[0]
     assert (options.project_dir, options.fingerprint_key, categories, policy, waivers, name) == (
         "/srv",
         "k" * 20,

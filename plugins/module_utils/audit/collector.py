@@ -22,10 +22,14 @@ GRACE = 0.25  # seconds that a collector may overrun before it is given up: its 
 
 @dataclass(frozen=True)
 class Options:
-    """What the user asked of collection. project_dir: the deployment's folder, or None to discover it."""
+    """What the user asked of collection. project_dir: the deployment's folder, or None to discover it.
+
+    outside: what the controller saw of the host (plugin_utils/outside.py), None where it has no view of its own.
+    """
 
     project_dir: Optional[str] = None
     fingerprint_key: str = ""
+    outside: Optional[Dict[str, Any]] = None
 
 
 @dataclass(frozen=True)

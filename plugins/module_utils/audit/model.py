@@ -62,6 +62,10 @@ CATEGORY_OF_PREFIX = {
 }
 
 
+def prefix_of(check_id: str) -> str:
+    return check_id.split("-", 1)[0]
+
+
 class Missing(Exception):
     """A fact that could not be read. Raised inside a judge it makes the verdict `unknown`.
 
@@ -126,7 +130,7 @@ Judge = Callable[[Any, Any], Verdict]
 
 @dataclass(frozen=True)
 class Check:
-    """A catalogue entry beside its judge.
+    """A catalogue entry beside its judge. category: by the id's prefix where it is one of ours, else it must be given.
 
     reads: what the judge looks at, in the words of the documentation; settings: names in the env files that claim to
     govern it; refs: sections of the guide (s:), CIS benchmarks (D:, U:, PG:), Lynis tests (L:).
@@ -143,10 +147,11 @@ class Check:
     judge: Judge = field(compare=False)
     settings: Tuple[str, ...] = ()
     refs: Tuple[str, ...] = ()
+    category: str = ""
 
-    @property
-    def category(self) -> str:
-        return CATEGORY_OF_PREFIX[self.id.split("-", 1)[0]]
+    def __post_init__(self) -> None:
+        if not self.category:
+            object.__setattr__(self, "category", CATEGORY_OF_PREFIX.get(prefix_of(self.id), ""))
 
 
 @dataclass(frozen=True)
@@ -210,10 +215,11 @@ def check(
     fix: Fix,
     settings: Tuple[str, ...] = (),
     refs: Tuple[str, ...] = (),
+    category: str = "",
 ) -> Callable[[Judge], Check]:
     """Turn a judge into a Check: the decorator that keeps a check's metadata beside its code."""
 
     def wrap(judge: Judge) -> Check:
-        return Check(id, slug, title, severity, why, reads, passes, fix, judge, settings, refs)
+        return Check(id, slug, title, severity, why, reads, passes, fix, judge, settings, refs, category)
 
     return wrap

@@ -126,6 +126,12 @@ POLICY: Dict[str, Entry] = {
     "audit_log_max_silence_days": Number(7, 1, 90, "days since the newest entry of the audit log"),
     "audit_log_min_days": Number(90, 30, 3650, "days for which the audit log is kept"),
     "secret_max_age_days": Number(90, 7, 730, "days after which a secret must have been rotated"),
+    "backup_max_age_hours": Number(26, 1, 744, "hours since the newest backup of the database"),
+    "backup_min_percent": Number(50, 1, 100, "size of the newest backup, percent of the median of those before it"),
+    "backup_key_min_length": Number(32, 16, 1024, "characters of a key that backups are encrypted with"),
+    "offsite_max_age_hours": Number(26, 1, 744, "hours since backups were last copied off the host"),
+    "restore_drill_max_days": Number(30, 1, 365, "days since a backup was last restored to try it"),
+    "scan_max_age_days": Number(30, 1, 365, "days since an image was scanned"),
     "public_buckets": Names((), "buckets that everybody may read"),
     "minio_password_min_length": Number(16, 8, 256, "characters of the MinIO root password"),
 }

@@ -19,6 +19,7 @@ from ansible_collections.nself.prod.plugins.module_utils.audit.policy import Pol
 from ansible_collections.nself.prod.plugins.module_utils.audit.registry import CHECKS
 from ansible_collections.nself.prod.plugins.module_utils.audit.sources import COLLECTORS
 from ansible_collections.nself.prod.plugins.module_utils.audit.units import all_units, name_of
+from ansible_collections.nself.prod.plugins.module_utils.audit.user_checks import checks_with, collectors_with
 
 
 def audit(
@@ -28,14 +29,18 @@ def audit(
     policy: Optional[Mapping[str, Any]] = None,
     waiver_entries: Sequence[Mapping[str, Any]] = (),
     host_name: str = "localhost",
+    extra_checks: Sequence[Any] = (),
+    extra_collectors: Sequence[Any] = (),
 ) -> Dict[str, Any]:
     """Return a host's report, keys as `hosts[]` of the JSON Schema. Raises PolicyError for what the user got wrong."""
-    chosen = engine.select(CHECKS, categories)
+    checks = checks_with(CHECKS, extra_checks)
+    collectors = collectors_with(COLLECTORS, extra_collectors)
+    chosen = engine.select(checks, categories)
     thresholds = Policy(policy)
-    exceptions = waivers.parse(waiver_entries, [check.id for check in CHECKS])
+    exceptions = waivers.parse(waiver_entries, [check.id for check in checks])
     key = options.fingerprint_key or os.urandom(32).hex()
     started = host.now()
-    tree = collect_all(host, COLLECTORS, replace(options, fingerprint_key=key))
+    tree = collect_all(host, collectors, replace(options, fingerprint_key=key))
     report = judge_tree(tree, chosen, thresholds, exceptions, host_name, started, host.now() - started)
     return dict(report, privileged=host.euid() == 0, fingerprints=fingerprints(tree, key))
 

@@ -19,6 +19,8 @@ MOST_REWRITES = 10  # as nginx: then it answers 500
 LONGEST_PATTERN = 500
 # Repeats of repeats take for ever on what nearly matches.
 _EXPLOSIVE = re.compile(r"[+*}]\)*[?+]?\)[+*{]")
+# Sets within sets, [[:digit:]] among them, mean something else here than in PCRE.
+_OTHERWISE = re.compile(r"\[\[|\[:|--|&&|\|\||~~")
 _MODIFIERS = ("=", "^~", "~*", "~")
 _REDIRECTS = ("redirect", "permanent")
 
@@ -102,7 +104,7 @@ def _search(body: Sequence[Directive], path: str) -> Tuple[List[Directive], bool
 
 def matches(pattern: str, text: str, loose: bool = False) -> "Optional[re.Match[str]]":
     """Return how an expression matches. Raises Unclear for one that this language does not have or must not try."""
-    if len(pattern) > LONGEST_PATTERN or _EXPLOSIVE.search(pattern):
+    if len(pattern) > LONGEST_PATTERN or _EXPLOSIVE.search(pattern) or _OTHERWISE.search(pattern):
         raise Unclear("an expression is too intricate to be followed")
     try:
         # PCRE writes named groups both ways, Python the one with P only.

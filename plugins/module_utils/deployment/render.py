@@ -54,16 +54,31 @@ def _by_compose(
     files: Sequence[str],
 ) -> Optional[Any]:
     """Return `docker compose config`, or None where this host has no docker compose."""
-    argv = ["docker", "compose"]
-    if project:
-        argv += ["--project-name", project]
+    options = ["--project-name", project] if project else []
     for profile in profiles:
-        argv += ["--profile", profile]
-    # The chain goes to compose as an env file on standard input. In the environment it would rule the command itself:
-    # a PATH, HOME, LD_PRELOAD or DOCKER_CONFIG in the project's .env would make root run the project owner's program.
-    argv += ["--env-file", "/dev/stdin", "config", "--format", "json"]
+        options += ["--profile", profile]
+    printed = ask_compose(host, options, ["config", "--format", "json"], env_file(variables), directory)
+    if printed is None:
+        return None
     try:
-        done = host.run(argv, timeout=8, stdin=env_file(variables), env=NO_REMOTES, cwd=directory)
+        # What is printed is meant to be read by compose again, so each $ stands doubled.
+        return interpolate(json.loads(printed), {})
+    except (ValueError, RecursionError):
+        raise Missing(FACT, Reason.PARSE_ERROR, "docker compose config printed no JSON") from None
+
+
+def ask_compose(
+    host: Any, options: Sequence[str], command: Sequence[str], settings: str, directory: str
+) -> Optional[str]:
+    """Return what `docker compose` prints with these settings (the text of an env file); None where this host has none.
+
+    Raises Missing for files that compose refuses.
+    """
+    # The settings go to compose as an env file on standard input. In the environment they would rule the command itself:
+    # a PATH, HOME, LD_PRELOAD or DOCKER_CONFIG in the project's .env would make root run the project owner's program.
+    argv = ["docker", "compose", *options, "--env-file", "/dev/stdin", *command]
+    try:
+        done = host.run(argv, timeout=8, stdin=settings, env=NO_REMOTES, cwd=directory)
     except HostError as error:
         if error.reason == Reason.TOOL_ABSENT:
             return None
@@ -79,11 +94,7 @@ def _by_compose(
             Reason.PARSE_ERROR,
             "docker compose refuses %s in %s: run `docker compose config -q` there" % (where, directory),
         )
-    try:
-        # What is printed is meant to be read by compose again, so each $ stands doubled.
-        return interpolate(json.loads(done.out), {})
-    except (ValueError, RecursionError):
-        raise Missing(FACT, Reason.PARSE_ERROR, "docker compose config printed no JSON") from None
+    return str(done.out)
 
 
 def _by_yaml(host: Any, directory: str, variables: Mapping[str, str], files: Sequence[str]) -> Any:

@@ -27,10 +27,11 @@ def parse(text: str) -> Dict[str, float]:
         raise LedgerError("it is no JSON") from None
     if not isinstance(found, dict):
         raise LedgerError("it is no JSON object")
-    return {str(name): _seconds(value) for name, value in found.items()}
+    return {str(name): seconds(value) for name, value in found.items()}
 
 
-def _seconds(value: object) -> float:
+def seconds(value: object) -> float:
+    """Return an ISO 8601 date in seconds since the epoch. Raises LedgerError."""
     match = _DATE.match(value) if isinstance(value, str) else None
     if not match:
         raise LedgerError("it has a date that is none")

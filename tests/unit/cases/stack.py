@@ -4,13 +4,41 @@
 
 from __future__ import annotations
 
+from ansible_collections.nself.prod.plugins.module_utils.audit.facts import Unread
+
 from cases.units import NO_DEPLOYMENT, UNREADABLE, deployment, unit
+
+NO_SITES = {"sites": []}
+
+
+def sites(*pairs):
+    """Return the facts of public names. pairs: (role, status of the front page)."""
+    out = []
+    for role, status in pairs:
+        more = {} if status is None else {"name": role, "answers": [{"probe": "root", "status": status}]}
+        out.append(dict(more, role=role))
+    return {"sites": out}
+
 
 CASES = {
     "AUTH-08": {
-        "pass": [deployment(unit("hasura", "hasura"))],
-        "fail": [deployment(unit("nself-admin", "admin")), deployment(unit("panel", "admin", "rendered"))],
-        "unknown": [UNREADABLE],
+        "pass": [
+            dict(deployment(unit("hasura", "hasura")), web=NO_SITES),
+            dict(deployment(unit("hasura", "hasura")), web=sites(("admin", 502), ("hasura", None))),
+            dict(deployment(unit("hasura", "hasura")), web=sites(("admin", 404))),
+        ],
+        "fail": [
+            dict(deployment(unit("nself-admin", "admin")), web=NO_SITES),
+            deployment(unit("panel", "admin", "rendered")),
+            # whatever answers there is not on the list of services
+            dict(deployment(unit("hasura", "hasura")), web=sites(("admin", 200))),
+            dict(deployment(unit("hasura", "hasura")), web=sites(("admin", 302))),
+        ],
+        "unknown": [
+            UNREADABLE,
+            deployment(unit("hasura", "hasura")),
+            dict(deployment(unit("hasura", "hasura")), web=sites(("admin", Unread("timeout", "no answer")))),
+        ],
         "not_applicable": [NO_DEPLOYMENT],
     },
     "AUTH-10": {

@@ -123,6 +123,10 @@ def console(role, *answers):
     return web(site(*answers, role=role))
 
 
+def prometheus(api, graph, root):
+    return console("prometheus", answer(status=api, probe="console"), answer(status=graph, probe="graph"), root)
+
+
 def cors(value=None, *answers, **more):
     env = {"env": {} if value is None else {"HASURA_GRAPHQL_CORS_DOMAIN": value}}
     asked = site(*(answers or (answer("/v1/graphql", 204, "preflight"),)), role="hasura")
@@ -138,6 +142,23 @@ def lost_environment(facts):
 
 OWN = "https://app.example.com"
 DAY = answer("/v1/graphql", 204, "own_preflight", access_control_max_age="86400")
+
+PROTECTED = site(answer(**SAFE), tls=True)
+
+
+def place(location, held=("x-frame-options",), always=True):
+    """Return a location of one server of nginx. held: the headers that it adds."""
+    said = {"headers": {name: "DENY" for name in held}, "always": {name: always for name in held}}
+    return dict(said, site="app.example.com:443", tls=True, location=location, answer="")
+
+
+def in_nginx(*sites, places=None, stale=""):
+    """Return facts of sites and of the configuration that they come from."""
+    return dict(
+        web(*sites),
+        nginx={"state": "running", "stale": stale, "headers": [place("/"), place("/x")] if places is None else places},
+    )
+
 
 CASES = {
     "NET-02": {
@@ -206,22 +227,34 @@ CASES = {
     "NET-17": headers("x_xss_protection", ["0", "1; mode=block"], ["1", "1; report=https://x.example"], must=False),
     "NET-18": {
         "pass": [
-            web(site(answer(**SAFE), answer("/health", 404, **SAFE), tls=True)),
+            in_nginx(site(answer(**SAFE), answer("/health", 404, **SAFE), tls=True)),
             # what only https may say is not missed in clear
-            web(
+            in_nginx(
                 site(answer(**dict(SAFE, strict_transport_security=HSTS)), tls=True),
                 site(answer(**SAFE), tls=False),
             ),
             # different services may well choose differently
-            web(site(answer(**SAFE), tls=True), site(answer(**dict(SAFE, x_frame_options="SAMEORIGIN")), tls=True)),
+            in_nginx(
+                site(answer(**SAFE), tls=True), site(answer(**dict(SAFE, x_frame_options="SAMEORIGIN")), tls=True)
+            ),
+            # the service adds them, or nothing can be answered there
+            in_nginx(PROTECTED, places=[{"tls": False}, place("/", ()), place("/health", ())]),
+            in_nginx(PROTECTED, places=[place("/"), {"tls": True, "answer": "444"}]),
         ],
         "fail": [
+            in_nginx(PROTECTED, places=[place("/"), place("/health", ())]),
+            in_nginx(PROTECTED, places=[place("/ if", ()), place("/ if")]),
+            in_nginx(PROTECTED, places=[place(""), place("= /x", ())]),
+            in_nginx(PROTECTED, places=[place("/", always=False)]),
             web(site(answer(**SAFE), answer("/health"), tls=True)),
             web(site(answer(**SAFE), tls=True), site(answer(), tls=True)),
             web(site(answer(**SAFE), answer("/x", **dict(SAFE, x_frame_options="SAMEORIGIN")), tls=True)),
         ],
         "unknown": NOBODY_ASKED
         + [
+            web(PROTECTED),
+            in_nginx(PROTECTED, places=LOST),
+            in_nginx(PROTECTED, stale="/etc/nginx/nginx.conf"),
             web(site(answer(**SAFE), answer("/health", 502), tls=True)),
             web(site(answer(**SAFE), dict(answer("/health"), headers=LOST), tls=True)),
             web(site(answer(), dict(answer("/health"), headers=LOST), tls=True)),
@@ -270,16 +303,22 @@ CASES = {
     },
     "NET-28": {
         "pass": [
-            console("prometheus", answer(status=401, probe="console"), answer(status=401, probe="root")),
+            prometheus(401, 401, answer(status=401, probe="root")),
             console("minio", answer(probe="root", marks=["minio-console"])),
             console("adminer", answer(probe="root", marks=["login-form"])),
-            console("prometheus", answer(status=404, probe="console"), answer(status=404, probe="root")),
+            prometheus(404, 404, answer(status=404, probe="root")),
         ],
         "fail": [
             console(
                 "prometheus", answer(probe="console", marks=[]), answer(status=302, probe="root", location="/graph")
             ),
             console("prometheus", answer(status=401, probe="console"), answer(probe="root", marks=["prometheus"])),
+            console(
+                "prometheus",
+                answer(status=404, probe="console"),
+                answer(probe="graph", marks=["prometheus"]),
+                answer(status=302, probe="root", location="/graph"),
+            ),
             console("mailpit", dict(answer(probe="console"), status=LOST), answer(probe="root", marks=["mailpit"])),
             console("meilisearch", answer(probe="console", marks=[])),
             console("mlflow", answer(probe="root", marks=["mlflow"])),

@@ -12,11 +12,13 @@ from ansible_collections.nself.prod.plugins.module_utils.audit.model import (
     Missing,
     NotApplicable,
     Reason,
+    Resource,
     Severity,
     Verdict,
     check,
 )
-from ansible_collections.nself.prod.plugins.module_utils.audit.verdicts import each, summed
+from ansible_collections.nself.prod.plugins.module_utils.audit.nginx_in_force import in_force
+from ansible_collections.nself.prod.plugins.module_utils.audit.verdicts import each, summed, unread
 from ansible_collections.nself.prod.plugins.module_utils.audit.web_sites import (
     all_sites,
     header,
@@ -33,6 +35,8 @@ EVERYWHERE = (
     "permissions-policy",
 )
 
+SERVER, ROOT = "", "/"  # locations of a place: the server itself, and the one that everything falls to
+
 
 def _sent(answer: Record, tls: bool) -> Dict[str, str]:
     """Return the headers of an answer that should be the same everywhere. HSTS means something over https only."""
@@ -47,7 +51,8 @@ def _sent(answer: Record, tls: bool) -> Dict[str, str]:
     Severity.WARNING,
     "nginx drops the headers of the level above in every server or location that adds one of its own, so what protects the start page is "
     "often missing on error pages, health checks and whole sites.",
-    "the security headers of every site's answers at /, /health, a page that is not there, GraphQL and auth",
+    "the security headers of every site's answers at /, /health, a page that is not there, GraphQL and auth; "
+    "the add_header lines in force at each location of nginx's configuration",
     "what one answer carries every answer carries, with one value a site",
     Fix(
         "nginx",
@@ -94,7 +99,38 @@ def headers_consistent(facts: Any, policy: Any) -> Verdict:
         if lost:
             raise lost[0]
         raise NotApplicable("no site sends any security header")
-    return summed("the same security headers on every answer", each(sites, site_name, judge))
+    return summed("the same security headers on every answer", each(sites, site_name, judge) + _configured(facts))
+
+
+def _configured(facts: Any) -> List[Resource]:
+    """Judge each server of nginx that speaks TLS by its add_header lines: no probe comes by every location.
+
+    A header of one of its places is a header of all of them, errors included.
+    """
+    servers: Dict[str, List[Record]] = {}
+    try:
+        for place in in_force(facts).records("headers"):
+            # 444 closes the connection: no header is ever sent there.
+            if place.read("tls") and place.read("answer") != "444":
+                servers.setdefault(str(place.read("site")), []).append(place)
+    except Missing as missing:
+        return [unread("nginx's configuration", missing)]
+    return each(sorted(servers), lambda name: "nginx: " + name, lambda name: _server(servers[name]))
+
+
+def _server(places: List[Record]) -> Tuple[bool, str]:
+    found = [(str(place.read("location")), place) for place in places]
+    if ROOT in [where for where, _place in found]:
+        # Nothing is left that the server itself would answer.
+        found = [(where, place) for where, place in found if where != SERVER]
+    bad = []
+    for name in EVERYWHERE:
+        without = [where or "the server itself" for where, place in found if name not in place.read("headers")]
+        if 0 < len(without) < len(found):
+            bad.append("%s is lost in %s" % (name, ", ".join(without[:3])))
+        elif not without and not all(place.read("always")[name] for _where, place in found):
+            bad.append("%s is not sent with errors" % name)
+    return not bad, "; ".join(bad[:2]) or "the same in every location"
 
 
 def _known(site: Record) -> Set[str]:

@@ -21,7 +21,7 @@ from ansible_collections.nself.prod.plugins.module_utils.audit.model import (
     Verdict,
     check,
 )
-from ansible_collections.nself.prod.plugins.module_utils.audit.nginx_sites import entries, in_force, throttles
+from ansible_collections.nself.prod.plugins.module_utils.audit.nginx_in_force import entries, in_force, throttles
 from ansible_collections.nself.prod.plugins.module_utils.audit.units import of_role
 from ansible_collections.nself.prod.plugins.module_utils.audit.verdicts import each, resource, summed, unread
 

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from typing import Any, List, Tuple
+from typing import Any, List, Optional, Tuple
 
 from ansible_collections.nself.prod.plugins.module_utils.audit.facts import Record
 from ansible_collections.nself.prod.plugins.module_utils.audit.model import (
@@ -15,8 +15,9 @@ from ansible_collections.nself.prod.plugins.module_utils.audit.model import (
     Verdict,
     check,
 )
+from ansible_collections.nself.prod.plugins.module_utils.audit.public_sites import judge_sites
 from ansible_collections.nself.prod.plugins.module_utils.audit.units import all_units, level_of, name_of, plain, truthy
-from ansible_collections.nself.prod.plugins.module_utils.audit.verdicts import decide, each, summed
+from ansible_collections.nself.prod.plugins.module_utils.audit.verdicts import each, resource, summed
 
 DEVELOPMENT_ROLES = (
     "mailpit",
@@ -31,6 +32,8 @@ DEVELOPMENT_ROLES = (
     "redis-commander",
     "bull-board",
 )
+# A refusal, no page, and nginx's own answers for a service that is not there.
+NOWHERE = (403, 404, 410, 502, 504)
 MAIL_CATCHERS = ("mailpit", "mailhog", "maildev", "mailcatcher", "localhost", "127.0.0.1")
 
 
@@ -44,11 +47,11 @@ def _level(units: List[Record]) -> str:
     "nself's admin panel does not run",
     Severity.CRITICAL,
     "The panel holds Docker's socket and the whole project folder: whoever gets into it owns the host.",
-    "the project's containers, else the services that compose would start",
-    "no nself-admin service",
+    "the project's containers, else the services that compose would start; what its public names answer",
+    "no nself-admin service, and no public name that leads to one",
     Fix(
         "containers",
-        "Set NSELF_ADMIN_ENABLED=false, run `nself build`, and remove the container.",
+        "Set NSELF_ADMIN_ENABLED=false, run `nself build`, and remove the container and nginx/sites/admin.conf.",
         ("containers_admin_panel: absent",),
     ),
     refs=("s:sample",),
@@ -56,8 +59,15 @@ def _level(units: List[Record]) -> str:
 def admin_ui_off(facts: Any, policy: Any) -> Verdict:
     units = all_units(facts)
     found = [unit for unit in units if unit.read("role") == "admin"]
-    actual = "; ".join("%s (%s)" % (name_of(unit), level_of(unit)) for unit in found)
-    return decide(not found, "no nself-admin", actual or "not there", _level(found or units))
+    panels = each(found, name_of, lambda unit: (False, level_of(unit)), level_of)
+    # That none is there rests on all units together, so it is one thing.
+    none = [] if found else [resource("nself-admin", True, "not there", _level(units))]
+    return summed("no nself-admin", panels + none + judge_sites(facts, "admin", ("root",), _answers, "leads nowhere"))
+
+
+def _answers(answer: Record) -> Optional[str]:
+    status = answer.read("status")
+    return None if status in NOWHERE else "its public name answers (%d)" % status
 
 
 @check(

@@ -94,7 +94,8 @@ def _changed(host: Any, titles: Mapping[str, str], files: "Files") -> str:
     if started > host.now() + 2 * SLACK:
         raise Missing("nginx.stale", Reason.ERROR, "the host's clock was set back since nginx started")
     late = {path: when for path, when in files.times.items() if when > started + SLACK}
-    return max(late, key=lambda path: late[path]) if late else ""
+    # Rather the file than the folder that it was written into.
+    return max(late, key=lambda path: (not path.endswith("/"), late[path])) if late else ""
 
 
 def _ticks(host: Any, pid: str) -> int:

@@ -115,7 +115,7 @@ def _units(started: Any, found: Discovery, rendered: Any) -> List[Dict[str, Any]
     """Return the units in clear: a running one for each running container, a rendered one for each other service."""
     if isinstance(started, Unread):
         raise Missing("deployment.units", started.reason, started.detail)
-    running = [unit for unit in started if _belongs(unit["labels"], found)]
+    running = [unit for unit in started if belongs(unit["labels"], found)]
     if isinstance(rendered, Unread):
         if not running:
             raise Missing("deployment.units", rendered.reason, rendered.detail)
@@ -129,7 +129,8 @@ def _units(started: Any, found: Discovery, rendered: Any) -> List[Dict[str, Any]
     return units
 
 
-def _belongs(labels: Mapping[str, str], found: Discovery) -> bool:
+def belongs(labels: Mapping[str, str], found: Discovery) -> bool:
+    """Tell by its labels whether a container is one of the project's."""
     if found.project:
         return labels.get(LABEL + "project") == found.project
     return labels.get(LABEL + "project.working_dir") == found.directory

@@ -40,6 +40,8 @@ WORKERS = 16
 TIMEOUT = 3.0  # seconds for one request
 FIRST_OF_ALL = (web_probes.ROOT, web_probes.HEALTH, web_probes.MISSING)
 TOO_MANY = 429
+NGINX_OWN = (TOO_MANY, 502, 503, 504)  # nginx speaks for a service that is down, slow, or asked too often
+LOOPBACK = ("127.", "[::1]", "localhost")
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,8 @@ def _targets(nginx: Nginx, roles: Callable[[str], str], moved: Any) -> Iterator[
     for site in nginx.sites:
         if site.tls and not site.certificate:
             continue  # it refuses every handshake, so there is nobody to ask
+        if all(listen.address.startswith(LOOPBACK) for listen in site.listens):
+            continue  # a status page for nginx's own container: no stranger can ask it
         name, shown = _name(site)
         ports = [listen.port for listen in site.listens if listen.tls == site.tls]
         doors = [nginx.doors[port] for port in ports if port in nginx.doors]
@@ -198,11 +202,15 @@ def _ask(host: Any, target: _Target, probe: Probe, origin: str) -> Dict[str, Any
         if target.site.tls:
             stream.start_tls(target.name)
         response = http.request(stream, probe.method, probe.path, target.name, pairs, probe.body)
+    marks: Any = web_answer.marks_of(response.text, web_probes.MARKS)
+    if response.status in NGINX_OWN:
+        # What the service behind would have shown is not known: no mark must not mean that it shows nothing.
+        marks = Unread(Reason.ERROR, "%s is answered by %d" % (probe.path, response.status))
     return {
         "status": response.status,
         "headers": web_answer.headers_of(response, web_probes.HEADERS),
         "html": web_answer.is_html(response),
-        "marks": web_answer.marks_of(response.text, web_probes.MARKS),
+        "marks": marks,
     }
 
 
@@ -216,7 +224,8 @@ def _plain_doors(running: Sequence[Nginx]) -> List[Tuple[str, Tuple[str, int]]]:
     """
     out: Dict[Tuple[str, Tuple[str, int]], None] = {}
     for nginx in running:
-        plain = [listen.port for site in nginx.sites for listen in site.listens if not listen.tls]
+        listens = [listen for site in nginx.sites for listen in site.listens]
+        plain = [listen.port for listen in listens if not listen.tls and not listen.address.startswith(LOOPBACK)]
         ports = sorted({port for port in plain if port in nginx.doors}, key=lambda port: (port != 80, port))
         for site in nginx.sites if ports else ():
             names = site.plain_names if site.tls or site.names else (STRANGER,)

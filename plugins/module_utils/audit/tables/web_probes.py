@@ -59,7 +59,14 @@ PROBES = {
     "hasura": (ROOT, HEALTH, MISSING) + _HASURA,
     "auth": _AUTH,
     "minio": (ROOT,),
-    "prometheus": (ROOT, HEALTH, MISSING, Probe("console", "GET", "/api/v1/status/buildinfo")),
+    # Its front page only leads on: to /graph up to version 2.
+    "prometheus": (
+        ROOT,
+        HEALTH,
+        MISSING,
+        Probe("console", "GET", "/api/v1/status/buildinfo"),
+        Probe("graph", "GET", "/graph"),
+    ),
     "alertmanager": (ROOT, HEALTH, MISSING, Probe("console", "GET", "/api/v2/status")),
     "grafana": (ROOT, HEALTH, MISSING, Probe("console", "GET", "/api/org")),
     "mailpit": (ROOT, HEALTH, MISSING, Probe("console", "GET", "/api/v1/info")),
@@ -69,7 +76,7 @@ OTHER: Tuple[Probe, ...] = (ROOT, HEALTH, MISSING)
 
 # Roles whose sites must ask who is there, and the probes that show it, the more telling first.
 CONSOLES = {
-    "prometheus": ("console", "root"),
+    "prometheus": ("console", "graph", "root"),
     "alertmanager": ("console", "root"),
     "grafana": ("console", "root"),
     "mailpit": ("console", "root"),

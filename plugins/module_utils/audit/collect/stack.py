@@ -1,0 +1,169 @@
+# SPDX-FileCopyrightText: the nself.prod authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Are the project's containers those that its files describe, and are they well?
+
+Compose labels each container with a hash of the service that it was made from; `docker compose config --hash` says what that would be
+now. A hash is made of the whole service, its secrets too, so the facts hold the comparison and never a hash.
+
+Facts `stack`: containers[] of {service, name, state, health, restart, config}; config is same, differs or gone.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from typing import Any, Dict, List, Mapping, Optional, Tuple
+
+from ansible_collections.nself.prod.plugins.module_utils.audit.collect.project import belongs, read_chain
+from ansible_collections.nself.prod.plugins.module_utils.audit.collector import Collector, attempt
+from ansible_collections.nself.prod.plugins.module_utils.audit.facts import Unread
+from ansible_collections.nself.prod.plugins.module_utils.audit.model import Missing, Reason
+from ansible_collections.nself.prod.plugins.module_utils.deployment.discovery import FOUND, LABEL, NONE, discover
+from ansible_collections.nself.prod.plugins.module_utils.deployment.render import OWN_PROFILES, ask_compose, env_file
+from ansible_collections.nself.prod.plugins.module_utils.host import NotFound
+
+FACT = "stack.containers"
+# What a container was started from: files, env files, folder. A project has one such set, or a second after a partial update.
+SOURCES = ("project.config_files", "project.environment_file", "project.working_dir")
+MOST_SOURCES = 3
+SAME, DIFFERS, GONE = "same", "differs", "gone"
+_HASH = re.compile(r"^(\S+) ([0-9a-f]{64})$", re.M)
+
+
+def collect(host: Any, need: Any) -> Dict[str, Any]:
+    """Return the facts. Raises Missing where it is not known which project this is."""
+    containers = need("docker_containers")
+    # Found here once more, for little, rather than waiting until the project is rendered: compose runs beside that.
+    found = discover(host, containers, need.options.project_dir)
+    if found.state == NONE:
+        return {"containers": []}
+    if found.state != FOUND:
+        raise Missing(FACT, Reason.ERROR, found.message)
+    mine = [item for item in containers if belongs(_labels(item), found) and not _is_oneoff(item)]
+    hashes: Dict[Tuple[str, ...], Any] = {}
+    for source, labels in {_source(item): _labels(item) for item in mine}.items():
+        if len(hashes) < MOST_SOURCES:
+            hashes[source] = _attempted(host, labels)
+        else:
+            hashes[source] = Unread(Reason.ERROR, "its containers were started from many sets of files")
+    version = Version(host)
+    return {"containers": [_container(item, hashes[_source(item)], version) for item in mine]}
+
+
+def _labels(item: Mapping[str, Any]) -> Dict[str, str]:
+    return (item.get("Config") or {}).get("Labels") or {}
+
+
+def _is_oneoff(item: Mapping[str, Any]) -> bool:
+    """Tell whether somebody started a container by `docker compose run`."""
+    return _labels(item).get(LABEL + "oneoff") == "True"
+
+
+def _source(item: Mapping[str, Any]) -> Tuple[str, ...]:
+    labels = _labels(item)
+    return tuple(labels.get(LABEL + name, "") for name in SOURCES)
+
+
+def _attempted(host: Any, labels: Mapping[str, str]) -> Any:
+    return attempt(lambda: expected(host, labels))
+
+
+def expected(host: Any, labels: Mapping[str, str]) -> Dict[str, List[str]]:
+    """Return {service: hashes} as compose would start the services now, by the files named in a container's labels.
+
+    Several hashes where the labels name no env file: compose may have read the folder's own .env, or nself's chain.
+    """
+    files, env_files, folder = (labels.get(LABEL + name, "") for name in SOURCES)
+    if not folder:
+        raise Missing(FACT, Reason.ERROR, "its labels do not say where its files are")
+    options = ["--project-name", labels[LABEL + "project"], "--project-directory", folder]
+    for name in filter(None, files.split(",")):
+        options += ["--file", posixpath.join(folder, name)]
+    for profile in ("*",) + OWN_PROFILES:
+        options += ["--profile", profile]
+    if env_files:
+        # Of two files the later wins, as of two lines.
+        texts = ["\n".join(host.read(posixpath.join(folder, name)) for name in env_files.split(",") if name)]
+    else:
+        chain = {name: item.value for name, item in read_chain(host, folder)[1].items()}
+        texts = [_own_env(host, folder), env_file(chain)]
+    out: Dict[str, List[str]] = {}
+    for text in dict.fromkeys(texts):
+        printed = ask_compose(host, options, ["config", "--hash", "*"], text, folder)
+        if printed is None:
+            raise Missing(FACT, Reason.TOOL_ABSENT, "docker compose is not installed")
+        for service, digest in _HASH.findall(printed):
+            out.setdefault(service, []).append(digest)
+    if not out:
+        raise Missing(FACT, Reason.PARSE_ERROR, "docker compose config --hash printed no hashes")
+    return out
+
+
+def _own_env(host: Any, folder: str) -> str:
+    try:
+        return str(host.read(posixpath.join(folder, ".env")))
+    except NotFound:
+        return ""
+
+
+class Version:
+    """The installed compose's version, asked for when somebody needs it: another one may hash the same service differently."""
+
+    def __init__(self, host: Any) -> None:
+        self._host = host
+        self._text: Any = None
+
+    def get(self) -> str:
+        """Return the version. Raises Missing."""
+        if self._text is None:
+            self._text = attempt(self._ask)
+        if isinstance(self._text, Unread):
+            raise Missing(FACT, self._text.reason, self._text.detail)
+        return str(self._text)
+
+    def _ask(self) -> str:
+        done = self._host.run(["docker", "compose", "version", "--short"], timeout=5)
+        if done.rc or not number(done.out):
+            raise Missing(FACT, Reason.ERROR, "docker compose does not tell its version")
+        return number(done.out)
+
+
+def number(text: str) -> str:
+    """Return a version without what a distribution adds to it: v2.26.1-4 is 2.26.1."""
+    found = re.match(r"v?(\d+\.\d+\.\d+)", text.strip())
+    return found.group(1) if found else ""
+
+
+def _container(item: Mapping[str, Any], hashes: Any, version: Version) -> Dict[str, Any]:
+    state = item.get("State") or {}
+    labels = _labels(item)
+    return {
+        "service": labels.get(LABEL + "service", ""),
+        "name": str(item.get("Name", "")).lstrip("/"),
+        "state": str(state.get("Status") or ""),
+        "health": str((state.get("Health") or {}).get("Status") or "none"),
+        "restart": str(((item.get("HostConfig") or {}).get("RestartPolicy") or {}).get("Name") or "no"),
+        "config": hashes if isinstance(hashes, Unread) else attempt(lambda: _compared(labels, hashes, version)),
+    }
+
+
+def _compared(labels: Mapping[str, str], hashes: Mapping[str, List[str]], version: Version) -> str:
+    """Return whether a container is what its files describe. Raises Missing where a difference proves nothing."""
+    was: Optional[str] = labels.get(LABEL + "config-hash")
+    if not was:
+        raise Missing(FACT, Reason.ERROR, "it has no label with the hash of its service")
+    now = hashes.get(labels.get(LABEL + "service", ""))
+    if now and was in now:
+        return SAME
+    if not labels.get(LABEL + "project.environment_file"):
+        raise Missing(FACT, Reason.ERROR, "it does not say with which env file it was started")
+    if not now:
+        return GONE
+    made_by = number(labels.get(LABEL + "version", ""))
+    if made_by != version.get():
+        detail = "it was started by docker compose %s, and %s is installed" % (made_by or "?", version.get())
+        raise Missing(FACT, Reason.ERROR, detail)
+    return DIFFERS
+
+
+COLLECTORS = (Collector("stack", collect, deadline=19.0),)
