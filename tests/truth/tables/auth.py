@@ -28,7 +28,7 @@ MUTATIONS = (
     variable("AUTH_PASSWORD_MIN_LENGTH", "6", "AUTH-19"),
     variable("AUTH_PASSWORD_HIBP_ENABLED", "false", "AUTH-20"),
     variable("AUTH_MFA_ENABLED", "false", "AUTH-22"),
-    variable("AUTH_RATE_LIMIT_BRUTE_FORCE_BURST", "100", "AUTH-25", "AUTH-27"),
+    variable("AUTH_RATE_LIMIT_BRUTE_FORCE_BURST", "100", "AUTH-25"),
     variable("AUTH_RATE_LIMIT_SIGNUPS_INTERVAL", "1m", "AUTH-26"),
     variable("AUTH_EMAIL_SIGNIN_EMAIL_VERIFIED_REQUIRED", "false", "AUTH-28"),
     variable("AUTH_CONCEAL_ERRORS", "false", "AUTH-29"),
