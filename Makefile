@@ -43,8 +43,9 @@ help:
 	@echo 'make sanity   ansible-test sanity on the installed artifact'
 	@echo 'make molecule the scenarios on real test hosts (needs a Docker engine)'
 	@echo 'make stack    bring up the hosts with a whole deployment, audit them and keep them (make stack-down removes them)'
+	@echo 'make truth    break one thing after the other on a live host, ask other tools about it, write docs/truth.md (half an hour)'
 	@echo 'make bench    one audit beside ping and Lynis, in one run'
-	@echo 'make proof    everything, with every Python at hand, and the benchmark'
+	@echo 'make proof    everything, with every Python at hand, the proof of truth and the benchmark'
 
 .PHONY: audit
 audit:
@@ -124,6 +125,11 @@ stack: test-venv images
 stack-down: test-venv
 	@$(call MOLECULE,stack,destroy)
 
+.PHONY: truth
+truth: test-venv images
+	@mkdir -p -m 0700 $(SOCKETS)
+	@$(TEST_ENV) MOLECULE_EPHEMERAL_DIRECTORY=$(CACHE)/molecule/stack tests/truth/all
+
 .PHONY: bench
 bench: test-venv images
 	mkdir -p -m 0700 $(SOCKETS)
@@ -131,7 +137,7 @@ bench: test-venv images
 
 .PHONY: proof
 proof: test-venv engine
-	@NSELF_PROD_PROOF=1 tests/tools/run-steps $(STEPS) bench
+	@NSELF_PROD_PROOF=1 tests/tools/run-steps $(STEPS) truth bench
 
 .PHONY: clean
 clean:

@@ -17,6 +17,7 @@ sys.path.insert(0, str(ROOT / "playbooks/collections"))
 
 from ansible_collections.nself.prod.plugins.plugin_utils.outside import look  # noqa: E402
 
+OPTIONS = json.loads((HERE / "options.json").read_text(encoding="utf-8"))
 COLLECTION = "ansible_collections/nself/prod/plugins"
 
 
