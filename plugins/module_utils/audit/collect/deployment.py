@@ -103,10 +103,14 @@ _PASSED = re.compile(
     r"|([A-Z0-9_]*(?:PASSWORD|PASSWD|SECRET|TOKEN))=)[\"']?(?![\s\0\"'$-])"
 )
 
+# MinIO's client takes them by their place: mc alias set NAME URL ACCESS-KEY SECRET-KEY.
+_MINIO_CLIENT = re.compile(r"\bmc\s+(?:alias\s+set|config\s+host\s+add)(?:\s+[^\s-]\S*){3}\s+[\"']?[^\s\"'$-]")
+
 
 def passed_in(texts: Iterable[str]) -> List[str]:
     """Return the flags and assignments by which these command lines hand over a secret."""
-    return [flag or name for text in texts for flag, name in _PASSED.findall(text)]
+    found = [flag or name for text in texts for flag, name in _PASSED.findall(text)]
+    return found + ["mc's access and secret key" for text in texts if _MINIO_CLIENT.search(text)]
 
 
 def names_in(texts: Iterable[str], secrets: Mapping[str, str]) -> List[str]:

@@ -1,0 +1,95 @@
+# SPDX-FileCopyrightText: the nself.prod authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# The words that mutations are written in. What they change they keep a copy of, so that `back` brings it back byte for byte.
+set -eu
+project=/var/www/nself
+kept=/root/truth/kept
+
+keep() {  # $1: path
+    [ -e "$kept$1" ] || [ -e "$kept$1.absent" ] || {
+        mkdir -p "$kept$(dirname "$1")"
+        if [ -e "$1" ]; then cp -a "$1" "$kept$1"; else : >"$kept$1.absent"; fi
+    }
+}
+
+put() {  # $1: path; its text on stdin
+    keep "$1"
+    mkdir -p "$(dirname "$1")"
+    cat >"$1"
+}
+
+edit() {  # $1: path, $2: sed expression; a change that changes nothing is a mistake of the table
+    keep "$1"
+    cp -a "$1" "$1.edited"
+    sed -i -E "$2" "$1.edited"
+    if cmp -s "$1" "$1.edited"; then rm "$1.edited"; echo "edit $1: '$2' changes nothing" >&2; return 1; fi
+    # In place: a container that mounts the file itself sees the old one otherwise.
+    cat "$1.edited" >"$1"
+    rm "$1.edited"
+}
+
+back() {  # paths
+    for path in "$@"; do
+        if [ -e "$kept$path.absent" ]; then rm -rf "$path" "$kept$path.absent"; continue; fi
+        [ -e "$kept$path" ] || continue
+        if [ -f "$path" ] && [ -f "$kept$path" ]; then
+            cat "$kept$path" >"$path"
+            chown --reference="$kept$path" "$path"
+            chmod --reference="$kept$path" "$path"
+            touch --reference="$kept$path" "$path"
+        else
+            rm -rf "$path"
+            cp -a "$kept$path" "$path"
+        fi
+        rm -rf "${kept:?}$path"
+    done
+}
+
+wait_for() {  # $1: seconds, the rest: a command
+    seconds=$1
+    shift
+    while ! "$@" >/dev/null 2>&1; do
+        seconds=$((seconds - 1))
+        [ "$seconds" -gt 0 ] || { echo "not in time: $*" >&2; return 1; }
+        sleep 1
+    done
+}
+
+compose() {
+    (cd "$project" && docker compose --project-name "$(sed -n 's/^PROJECT_NAME=//p' .env.runtime | tail -n 1)" --env-file .env.runtime "$@")
+}
+container() { docker ps --quiet --filter "label=com.docker.compose.service=$1"; }
+healthy() { [ "$(docker inspect --format '{{if .State.Health}}{{.State.Health.Status}}{{else}}healthy{{end}}' "$(container "$1")")" = healthy ]; }
+
+up() {  # services: bring them to what the files say
+    for service in "$@"; do
+        compose up --detach --no-deps --timeout 1 "$service" >/dev/null 2>&1 || { compose up --detach --no-deps "$service" >&2; return 1; }
+    done
+    for service in "$@"; do wait_for 60 healthy "$service"; done
+}
+
+patch() {  # $1: JSON merged into the override file (null takes a key away), the rest: services to bring up
+    keep "$project/docker-compose.override.yml"
+    python3 /root/truth/merge.py "$project/docker-compose.override.yml" "$1"
+    chmod 0600 "$project/docker-compose.override.yml"
+    shift
+    up "$@"
+}
+
+unpatch() {  # services
+    back "$project/docker-compose.override.yml"
+    up "$@"
+}
+
+sql() { docker exec -i "$(container postgres)" psql -X -q -v ON_ERROR_STOP=1 -U postgres -d app >/dev/null; }
+fresh_sessions() { sql <<'END'
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE client_addr IS NOT NULL;
+END
+    sleep 3; }
+reload_nginx() {
+    docker exec "$(container nginx)" nginx -t -q
+    # A new worker's start is told in hundredths of a second, a file's change is too: what is loaded has to be the later.
+    sleep 1
+    docker exec "$(container nginx)" nginx -s reload 2>/dev/null
+    sleep 1
+}

@@ -1,0 +1,54 @@
+# SPDX-FileCopyrightText: the nself.prod authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The project's files, its metadata, MinIO's buckets, Redis, networks and containers of others."""
+
+from __future__ import annotations
+
+from truth.mutation import Mutation, fails
+from truth.tables.auth import variable
+
+PROJECT = "/var/www/nself"
+METADATA = PROJECT + "/hasura/metadata.json"
+ENV = PROJECT + "/.env"
+
+
+def edit(name, path, change, *checks, lean=False, after="", **others):
+    return Mutation(name, "edit %s '%s'\n%s" % (path, change, after), "back %s\n%s" % (path, after), fails(*checks, **others), lean)
+
+
+MUTATIONS = (
+    edit("anonymous may read every row", METADATA, 's/\\{"published": \\{"_eq": true\\}\\}/{}/', "AUTH-05"),
+    edit("everybody sees the schema", METADATA, 's/"disabled_for_roles": \\["anonymous"\\]/"disabled_for_roles": []/', "AUTH-06"),
+    edit("a role may insert anything", METADATA, 's/"check": \\{"user_id": \\{"_eq": "X-Hasura-User-Id"\\}\\}/"check": {}/', "AUTH-32"),
+    edit("a query has no limit", METADATA, 's/, "limit": 50//', "AUTH-33"),
+    variable("HASURA_GRAPHQL_ADMIN_SECRET", "", "AUTH-03", "AUTH-04", "INFRA-40", where="hasura"),
+    variable("HASURA_GRAPHQL_ENABLED_APIS", "graphql,metadata,pgdump,config", "AUTH-07", where="hasura"),
+    variable("HASURA_GRAPHQL_CORS_DOMAIN", "*", "NET-20", "NET-22", "INFRA-40", where="hasura"),
+    variable("HASURA_GRAPHQL_WEBSOCKET_CONNECTION_INIT_TIMEOUT", "60", "AUTH-33", where="hasura"),
+    variable("HASURA_GRAPHQL_JWT_SECRET", '{"type": "HS512", "key": "${POSTGRES_PASSWORD}${REDIS_PASSWORD}"}', "AUTH-12", "AUTH-15", where="hasura"),
+    variable("AUTH_REQUIRE_ELEVATED_CLAIM", "disabled", "AUTH-24"),
+    edit("a setting that nothing reads", ENV, '$aAUTH_ACCESS_TOKEN_EXPIRY=15m', "INFRA-40", lean=True),
+    edit("a password rule that nothing reads", ENV, '$aAUTH_PASSWORD_REQUIRE_UPPERCASE=true', "AUTH-21", "INFRA-40"),
+    Mutation("the settings are open to all", "chmod 0644 %s" % ENV, "chmod 0600 %s" % ENV, fails("DATA-29"), True),
+    Mutation("the ledger is old",
+        "edit %s/.nself-prod/rotation.json 's/20[0-9]{2}-[0-9]{2}-[0-9]{2}/2020-01-01/g'" % PROJECT, "back %s/.nself-prod/rotation.json" % PROJECT, fails("DATA-33")),
+    edit("a bucket is public", PROJECT + "/minio/buckets.json", 's/"uploads": \\{"public": false/"uploads": {"public": true/', "DATA-27"),
+    Mutation("MinIO encrypts nothing",
+        "edit %s/minio/buckets.json 's/\"encrypted\": true/\"encrypted\": false/g'\n"
+        "patch '{\"services\": {\"minio\": {\"environment\": {\"MINIO_KMS_SECRET_KEY\": \"\", \"MINIO_KMS_AUTO_ENCRYPTION\": \"off\"}}}}' minio" % PROJECT,
+        "back %s/minio/buckets.json\nunpatch minio" % PROJECT, fails("DATA-26", "INFRA-40")),
+    Mutation("Redis lets everybody in", "edit %s/redis/redis.conf 's/^requirepass.*//; s/protected-mode yes/protected-mode no/'\ndocker restart -t 1 $(container redis) >/dev/null\nwait_for 30 healthy redis" % PROJECT,
+        "back %s/redis/redis.conf\ndocker restart -t 1 $(container redis) >/dev/null\nwait_for 30 healthy redis" % PROJECT, fails("DATA-28"), True),
+    Mutation("a stranger on the project's network",
+        "docker run -d --name stranger --network mended_project redis:7.4.0-alpine redis-server >/dev/null", "docker rm -f stranger >/dev/null", fails("NET-27")),
+    Mutation("a secret on a command line",
+        "printf '#!/bin/sh\\nexec sleep 600\\n' >/root/truth/job\nchmod +x /root/truth/job\n. %s\nsetsid /root/truth/job --key=\"$REDIS_PASSWORD\" >/dev/null 2>&1 &\nsleep 1" % ENV,
+        "pkill -f /root/truth/job || true", fails("DATA-30")),
+    variable("GF_SECURITY_ADMIN_PASSWORD", "admin", "DATA-31", "INFRA-40", where="grafana"),
+    variable("GF_SECURITY_ADMIN_PASSWORD", "${MEILISEARCH_MASTER_KEY}", "DATA-32", "INFRA-40", where="grafana"),
+    variable("POSTGRES_PASSWORD", "${POSTGRES_PASSWORD}", "DATA-34", where="functions"),
+    Mutation("the admin panel runs",
+        "docker run -d --name panel --label com.docker.compose.project=mended --label com.docker.compose.service=nself-admin --user 1000 --read-only "
+        "nself/nself-admin:latest >/dev/null", "docker rm -f panel >/dev/null", fails("AUTH-08")),
+    Mutation("hasura-auth is a fallback", "patch '{\"services\": {\"auth\": {\"image\": \"node:20.1.0\"}}}'", "", fails("AUTH-09")),
+)

@@ -1,0 +1,9 @@
+# SPDX-FileCopyrightText: the nself.prod authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Checks that no mutation turns on a live host here, and why. A test holds this table and the mutations together."""
+
+UNPROVEN = {
+    "INFRA-22": "the clock belongs to the machine below the container, and no time server can be reached",
+    "INFRA-24": "auditd cannot run in a container: the kernel has one audit, and it is the machine's",
+    "INFRA-26": "these settings are the whole machine's: a test must not change the kernel of whoever runs it",
+}
