@@ -27,7 +27,7 @@ CHECKOUT := $(shell pwd -P | sha256sum | cut -c1-8)
 SOCKETS := /tmp/nself-prod-$(CHECKOUT)
 TEST_ENV := env PATH="$(BIN):$(PATH)" ANSIBLE_HOME=$(CACHE)/ansible ANSIBLE_COLLECTIONS_PATH=$(CURDIR)/playbooks/collections \
 	ANSIBLE_SSH_CONTROL_PATH_DIR=$(SOCKETS) NSELF_PROD_CHECKOUT=$(CHECKOUT) NO_COLOR=1
-STEPS := lint unit targets docs build sanity molecule
+STEPS := lint unit targets docs build sanity molecule-check molecule-stack
 
 .PHONY: help
 help:
@@ -41,9 +41,11 @@ help:
 	@echo 'make checks-page  write docs/checks.md anew from the checks'
 	@echo 'make build    the artifact builds, installs offline and runs'
 	@echo 'make sanity   ansible-test sanity on the installed artifact'
-	@echo 'make molecule the scenario on real test hosts (needs a Docker engine)'
+	@echo 'make molecule the scenarios on real test hosts (needs a Docker engine)'
+	@echo 'make stack    bring up the hosts with a whole deployment, audit them and keep them (make stack-down removes them)'
+	@echo 'make truth    break one thing after the other on a live host, ask other tools about it, write docs/truth.md (half an hour)'
 	@echo 'make bench    one audit beside ping and Lynis, in one run'
-	@echo 'make proof    everything, with every Python at hand, and the benchmark'
+	@echo 'make proof    everything, with every Python at hand, the proof of truth and the benchmark'
 
 .PHONY: audit
 audit:
@@ -99,10 +101,34 @@ engine:
 images: engine
 	@tests/hosts/build-images
 
+MOLECULE = $(TEST_ENV) MOLECULE_EPHEMERAL_DIRECTORY=$(CACHE)/molecule/$(1) $(BIN)/molecule $(2) -s $(1)
+
 .PHONY: molecule
-molecule: test-venv images
-	mkdir -p -m 0700 $(SOCKETS)
-	@$(TEST_ENV) MOLECULE_EPHEMERAL_DIRECTORY=$(CACHE)/molecule/check $(BIN)/molecule test -s check
+molecule: molecule-check molecule-stack
+
+.PHONY: molecule-check molecule-stack
+molecule-check molecule-stack: molecule-%: test-venv images
+	@mkdir -p -m 0700 $(SOCKETS)
+	@$(call MOLECULE,$*,test)
+
+.PHONY: stack
+stack: test-venv images
+	@mkdir -p -m 0700 $(SOCKETS)
+	@$(call MOLECULE,stack,converge)
+	@echo
+	@echo 'root shell:    docker exec -it nself-prod-$(CHECKOUT)-stack bash   (the demo project; the mended one: …-good)'
+	@echo 'over SSH:      ssh -F none -i $(CACHE)/molecule/stack/id_ed25519 -o UserKnownHostsFile=$(CACHE)/molecule/stack/known_hosts deploy@ADDRESS'
+	@sed -n 's/^- instance: /               /p; s/^  address: /                 ADDRESS /p' $(CACHE)/molecule/stack/instance_config.yml
+	@echo 'its report:    $(CACHE)/molecule/stack/report.json'
+
+.PHONY: stack-down
+stack-down: test-venv
+	@$(call MOLECULE,stack,destroy)
+
+.PHONY: truth
+truth: test-venv images
+	@mkdir -p -m 0700 $(SOCKETS)
+	@$(TEST_ENV) MOLECULE_EPHEMERAL_DIRECTORY=$(CACHE)/molecule/stack tests/truth/all
 
 .PHONY: bench
 bench: test-venv images
@@ -111,7 +137,7 @@ bench: test-venv images
 
 .PHONY: proof
 proof: test-venv engine
-	@NSELF_PROD_PROOF=1 tests/tools/run-steps $(STEPS) bench
+	@NSELF_PROD_PROOF=1 tests/tools/run-steps $(STEPS) truth bench
 
 .PHONY: clean
 clean:

@@ -61,9 +61,10 @@ compose() {
 container() { docker ps --quiet --filter "label=com.docker.compose.service=$1"; }
 healthy() { [ "$(docker inspect --format '{{if .State.Health}}{{.State.Health.Status}}{{else}}healthy{{end}}' "$(container "$1")")" = healthy ]; }
 
+# Not with --no-deps: compose would leave depends_on out of the hash by which it tells whether a service is what its files say.
 up() {  # services: bring them to what the files say
     for service in "$@"; do
-        compose up --detach --no-deps --timeout 1 "$service" >/dev/null 2>&1 || { compose up --detach --no-deps "$service" >&2; return 1; }
+        compose up --detach --timeout 1 "$service" >/dev/null 2>&1 || { compose up --detach "$service" >&2; return 1; }
     done
     for service in "$@"; do wait_for 60 healthy "$service"; done
 }

@@ -24,7 +24,7 @@ from truth.target import Failed, Target  # noqa: E402
 
 def difference(before, after):
     """Return {check: status} of the checks that turned."""
-    return {check: after[check][0] for check in after if before.get(check, ("",))[0] != after[check][0]}
+    return {check: after[check][0] for check in after if before[check][0] != after[check][0]}
 
 
 def compare(expected, turned, after):

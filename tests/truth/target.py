@@ -7,11 +7,17 @@ from __future__ import annotations
 import json
 import pathlib
 import subprocess
+import sys
 import tarfile
 import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
+sys.path.insert(0, str(ROOT / "playbooks/collections"))
+
+from ansible_collections.nself.prod.plugins.plugin_utils.outside import look  # noqa: E402
+
+OPTIONS = json.loads((HERE / "options.json").read_text(encoding="utf-8"))
 COLLECTION = "ansible_collections/nself/prod/plugins"
 
 
@@ -43,9 +49,14 @@ class Target:
 
     def audit(self):
         """Return {check: (status, actual, {resource: status})}."""
-        text = json.dumps(self.options)
+        text = json.dumps(dict(self.options, outside=look(self.address())))
         out = self._docker("cd %s && PYTHONPATH=. exec python3 audit.py '%s'" % (self.folder, text.replace("'", "'\\''")), None)
         return {check: tuple(value) for check, value in json.loads(out).items()}
+
+    def address(self):
+        """Return where the host is reached from outside."""
+        words = ["docker", "inspect", "--format", "{{.NetworkSettings.IPAddress}}", self.container]
+        return subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip()
 
     def _docker(self, script, stdin, seconds=180):
         words = ["docker", "exec", "-i", self.container, "sh", "-c", script]

@@ -254,6 +254,30 @@ def test_the_process_is_believed_before_the_engine():
     assert unit["mac"]["apparmor"] == "docker-default (enforce)"
 
 
+class Entering(FakeHost):
+    """A host on which process 79 of the container is the runtime for so many looks, and then what it starts."""
+
+    looks = 3
+
+    def read(self, path, limit=4 << 20):
+        if path == "/proc/79/status" and self.looks:
+            self.looks -= 1
+            return "Name:\trunc:[2:INIT]\nUid:\t0\t0\t0\t0\n"
+        return super().read(path, limit)
+
+
+@pytest.mark.parametrize("looks, uids", [(3, [1001]), (1000, [0, 1001])])
+def test_the_runtime_on_its_way_in_is_waited_for_but_its_name_hides_nobody(looks, uids):
+    running = inspected("hasura", "hasura/graphql-engine", env=["A=1"], pid=77)
+    group, status = "0::/docker/%s\n" % ("1" * 64), "Name:\tcurl\nUid:\t1001\t1001\t1001\t1001\n"
+    proc = {
+        "/proc/%d/%s" % (pid, name): text for pid in (77, 79) for name, text in (("cgroup", group), ("status", status))
+    }
+    host = Entering(dict(project(), **proc), commands=engine(running))
+    host.looks = looks
+    assert by_service(collect(host))["hasura"]["uids"] == uids
+
+
 def test_a_process_title_over_the_environment_is_not_believed():
     running = inspected("postgres", "postgres:16", env=["POSTGRES_DB=app"], pid=78)
     proc = {"/proc/78/environ": "postgres: checkpointer\0\0", "/proc/78/cgroup": "0::/%s\n" % ("1" * 64)}
@@ -390,6 +414,10 @@ def test_flags_of_hasura_beat_its_environment():
         ("sh -c 'PGPASSWORD=abc psql'", ["PGPASSWORD"]),
         ("redis-server --appendonly yes", []),
         ("sh -c 'redis-server --requirepass $$REDIS_PASSWORD'", []),
+        ("sh -c 'mc config host add here http://minio:9000 admin admin; mc ls'", ["mc's access and secret key"]),
+        ("mc alias set here http://minio:9000 admin abc", ["mc's access and secret key"]),
+        ("sh -c 'mc alias set here http://minio:9000 $$MINIO_USER $$MINIO_PASSWORD'", []),
+        ("mc alias list here", []),
     ],
 )
 def test_secrets_on_command_lines_are_known_by_their_flags(command, named):

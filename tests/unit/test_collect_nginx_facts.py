@@ -34,9 +34,12 @@ http {
 """
 
 
+CONTAINERS = [{"Id": "1", "NetworkSettings": {"Networks": {"app": {"Aliases": ["Login-API"]}, "x": {"Aliases": None}}}}]
+
+
 def units(**change):
-    login = {"service": "my-login", "name": "app_auth", "role": "auth", "addresses": ["172.18.0.4"], "level": "running"}
-    other = {"service": "db", "name": "app_db", "role": "postgres", "addresses": ["10.0.0.7"], "level": "running"}
+    login = {"service": "my-login", "name": "app_auth", "role": "auth", "addresses": ["172.18.0.4"], "id": "1"}
+    other = {"service": "db", "name": "app_db", "role": "postgres", "addresses": ["10.0.0.7"], "id": "2"}
     return [dict(login, **change), other]
 
 
@@ -44,7 +47,8 @@ def facts(config=CONFIG, state="found", changed="", known=None, running=None):
     tree = load(config, "/etc/nginx/nginx.conf")
     found = [Nginx("nginx", "/r", sites_of(tree), {}, tree, changed)] if running is None else running
     project = SimpleNamespace(state=state, units=units() if known is None else known)
-    out = nginx_facts.collect(FakeHost(), lambda name: {"project": project, "nginx": found}[name])
+    world = {"project": project, "nginx": found, "docker_containers": CONTAINERS}
+    out = nginx_facts.collect(FakeHost(), lambda name: world[name])
     assert "hunter2" not in repr(out)
     return out
 
@@ -71,6 +75,16 @@ def test_sites_entries_and_headers():
     # Others may hold anything.
     assert found["headers"][1]["headers"] == {"strict-transport-security": "max-age=1"}
     assert found["headers"][1]["always"] == {"strict-transport-security": True}
+
+
+def test_a_container_goes_by_what_its_networks_call_it():
+    found = facts("http { server { location / { proxy_pass http://login-api:4000; } } }")
+    assert found["entries"][0]["role"] == "auth"
+
+
+def test_what_may_lead_to_sign_in_is_unclear():
+    found = facts("http { server { error_page 404 = @late; location @late { proxy_pass http://my-login:4000; } } }")
+    assert found["entries"] == [] and found["unclear"] == ["default:80"]
 
 
 def test_states():

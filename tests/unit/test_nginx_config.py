@@ -13,6 +13,7 @@ from ansible_collections.nself.prod.plugins.module_utils.deployment.nginx_header
 from ansible_collections.nself.prod.plugins.module_utils.deployment.nginx_limits import entries_of, patience_of
 from ansible_collections.nself.prod.plugins.module_utils.deployment.nginx_locations import Unclear, matches, serve
 from ansible_collections.nself.prod.plugins.module_utils.deployment.nginx_sites import http_of, servers_of, sites_of
+from ansible_collections.nself.prod.plugins.module_utils.deployment.nginx_ways import ways_are_hidden, ways_of
 from ansible_collections.nself.prod.plugins.module_utils.deployment.roles import role_of
 from ansible_collections.nself.prod.plugins.module_utils.parse.nginx import load, named
 from hypothesis import given
@@ -46,6 +47,11 @@ LOCATIONS = """
     location /away/ { rewrite ^ https://example.com/ redirect; }
     location "/with space/" { return 200 "space"; }
     location @named { return 200 "named"; }
+    location /inside/ { internal; return 200 "inside"; }
+    location /to-inside { rewrite ^ /inside/x last; }
+    location /slash/ { proxy_pass http://127.0.0.1:1; }
+    location /same { rewrite ^ /same; }
+    location /early { rewrite ^ /exact; return 200 "early"; }
 """
 ASKED = {
     "/exact": "exact",
@@ -72,7 +78,10 @@ ASKED = {
     "/old/zzz": "api/",
     "/old/a.php": "php",
     "/with space/x": "space",
+    "/to-inside": "inside",
+    "/early": "early",
 }
+NOBODYS = ("/inside/x", "/slash", "/same")  # 404, 301, 500
 
 
 def answer(served):
@@ -88,6 +97,16 @@ def test_a_rewrite_with_break_stays_and_a_redirect_is_nobodys():
     found = serve(server(LOCATIONS)[1], "/stay/x")
     assert found.location.first == "/stay/" and found.path == "/api/x"
     assert serve(server(LOCATIONS)[1], "/away/x") is None
+
+
+@pytest.mark.parametrize("path", NOBODYS)
+def test_what_no_location_serves(path):
+    assert serve(server(LOCATIONS)[1], path) is None
+
+
+def test_a_server_that_returns_answers_everything():
+    found = serve(server("return 301 https://$host; location / { }")[1], "/a")
+    assert found.answered and found.location is None
 
 
 def test_without_a_location_the_server_serves():
@@ -109,6 +128,7 @@ def test_rewrites_in_a_circle_end():
         "if ($host = x) { rewrite ^ /y last; }",
         "rewrite ^ /$host/x;",
         "location ~ '(' { }",
+        "location / { access_by_lua_block { ngx.exit(403) } }",
     ],
 )
 def test_what_cannot_be_told_is_said(text):
@@ -243,6 +263,106 @@ def test_zones_modes_and_names():
     assert "/api/v1/graphql" in entries("location /api/ { proxy_pass http://hasura:8080/; }")
 
 
+ALSO = "location / { limit_req zone=auth; proxy_pass http://hasura:8080; } "
+
+
+# What arrives is what a real nginx 1.26 passed on.
+@pytest.mark.parametrize(
+    "text, path",
+    [
+        ("location = /graphql { proxy_pass http://hasura:8080/v1/graphql; }", "/graphql"),
+        ("location /graphql { proxy_pass http://hasura:8080/v1/graphql; }", "/graphql"),
+        ("location /api/ { proxy_pass http://hasura:8080/v1/; }", "/api/graphql"),
+        ("location ~ ^/graphql$ { rewrite ^ /v1/graphql break; proxy_pass http://hasura:8080; }", "/graphql"),
+        ("location /g { rewrite ^/g(.*)$ $1 break; return 404; proxy_pass http://hasura:8080/x/; }", "/g/v1/graphql"),
+        ("set $u http://hasura:8080; location /g { proxy_pass $u/v1/graphql; }", "/g"),
+        ("location /g/ { try_files $uri @up; } location @up { rewrite ^/g/(.*)$ /$1 break; proxy_pass http://hasura; }", "/g/v1/graphql"),
+        ("location ~* ^/API/ { rewrite ^/api/(.*)$ /$1 break; proxy_pass http://hasura:8080; }", "/api/v1/graphql"),
+        ("location /g { try_files /none /in; } location /in { internal; proxy_pass http://hasura/v1/graphql; }", "/in"),
+    ],
+)  # fmt: skip
+def test_a_second_way_has_limits_of_its_own(text, path):
+    if "@up" in text or "/in" in text:
+        found = {way.path: way for way in ways_of(*server(text), lambda host: role_of(host, ""))[0]}
+        assert len(found) == 1 and len(next(iter(found.values())).trail) == 2
+        return
+    found = entries(ALSO + text)
+    assert found["/v1/graphql"].limits and found[path].limits == []
+
+
+def test_too_many_locations_are_not_followed():
+    with pytest.raises(Unclear):
+        entries("".join("location /a%d/ { proxy_pass http://auth; }" % number for number in range(600)))
+
+
+def test_two_ways_to_one_location_are_two():
+    text = "location /a/ { limit_req zone=auth; try_files /none @up; } location /b/ { try_files /none @up; } "
+    text += "location @up { rewrite ^/[ab]/(.*)$ /$1 break; proxy_pass http://hasura; }"
+    assert [bool(entry.limits) for entry in entries(text).values()] == [True, False]
+
+
+def test_the_first_limit_on_a_way_counts():
+    late = "location @up { limit_req zone=token; proxy_pass http://auth:4000; }"
+    found = entries("location / { try_files /none @up; } " + late)
+    assert [limit["zone"] for limit in found[SIGN_IN].limits] == ["token"] and found[SIGN_IN].location == "@up"
+    found = entries("location / { limit_req zone=auth; try_files /none @up; } " + late)
+    assert [limit["zone"] for limit in found[SIGN_IN].limits] == ["auth"]
+
+
+@pytest.mark.parametrize(
+    "text, hidden",
+    [
+        ("location / { proxy_pass http://auth:4000; }", False),
+        ("location /health { proxy_pass http://auth:4000; }", False),
+        ("location ~ ^/(live|ready)$ { proxy_pass http://auth:4000; }", False),
+        ("location = /up { rewrite ^ /healthz break; proxy_pass http://auth:4000; }", False),
+        ("location / { return 404; } location @x { proxy_pass http://auth:4000; }", True),
+        ("location ~ ^/(v1|v2)/auth/ { rewrite ^/v./auth/(.*)$ /$1 break; proxy_pass http://auth:4000; }", True),
+        ("location ~ ^/(a|b)/(.*)$ { proxy_pass http://auth:4000/$2; }", True),
+        ("if ($x) { rewrite ^ /y last; } location / { proxy_pass http://auth:4000; }", False),
+    ],
+)
+def test_what_may_lead_there_all_the_same_is_told(text, hidden):
+    assert ways_are_hidden(*server(text), lambda host: role_of(host, "")) is hidden
+
+
+@pytest.mark.parametrize(
+    "key, http, text, holds",
+    [
+        ("$binary_remote_addr", "", "", True),
+        ("${remote_addr}$uri", "", "", True),
+        ("everybody", "", "", True),
+        ("$server_name", "", "", True),
+        ("$remote_addr$http_user_agent", "", "", False),
+        ("$http_x_forwarded_for", "", "", False),
+        ("$request_uri", "", "", False),
+        ("$gone", "", "", False),
+        ("$k", 'map $http_x $k { default $remote_addr; 1 ""; }', "", False),
+        ("$k", "map $http_x $k { default $remote_addr; 1 $server_name; }", "", True),
+        ("$k", "map $http_x $k { 1 $remote_addr; }", "", False),
+        ("$k", 'map $request_method $k { default ""; POST $remote_addr; }', "", True),
+        ("$k", 'geo $o { default 1; 10.0.0.0/8 0; } map $o $k { 0 ""; 1 $remote_addr; }', "", True),
+        ("$k", 'geo $http_x $o { default 1; 10.0.0.0/8 0; } map $o $k { 0 ""; 1 $remote_addr; }', "", False),
+        ("$k", 'geo $k { default ""; 10.0.0.0/8 1; }', "", False),
+        ("$k", 'geo $k { default 1; 10.0.0.0/8 ""; }', "", True),
+        ("$k", "map $k $k { default $k; }", "", False),
+        ("$remote_addr", "", "set_real_ip_from 0.0.0.0/0;", False),
+        ("$remote_addr", "set_real_ip_from ::/0;", "", False),
+        ("$remote_addr", "", "set_real_ip_from 10.0.0.0/8; set_real_ip_from unix:; set_real_ip_from proxy;", True),
+        ("$realip_remote_addr", "", "set_real_ip_from 0.0.0.0/0;", True),
+    ],
+)
+def test_a_key_that_a_client_chooses_holds_nobody(key, http, text, holds):
+    zone = "limit_req_zone %s zone=z:1m rate=1r/s; %s" % (key, http)
+    found = entries(text + "limit_req zone=z; location / { proxy_pass http://auth; }", zone)
+    assert found[SIGN_IN].limits[0]["keyed"] is holds
+
+
+def test_a_location_does_not_undo_whom_the_server_believed():
+    inner = "location / { set_real_ip_from 10.0.0.1; limit_req zone=auth; proxy_pass http://auth; }"
+    assert entries("set_real_ip_from 0.0.0.0/0; " + inner)[SIGN_IN].limits[0]["keyed"] is False
+
+
 def patience(text, http=ZONES):
     config, found = server(text, http)
     return patience_of(config, found, lambda host: role_of(host, ""))
@@ -286,7 +406,7 @@ def test_sizes_and_rates():
 
 NAMES = [
     "location", "rewrite", "return", "proxy_pass", "add_header", "limit_req", "limit_conn", "if", "set", "map", "upstream",
-    "server", "limit_req_zone", "add_header_inherit", "client_max_body_size",
+    "server", "limit_req_zone", "try_files", "geo", "set_real_ip_from", "internal", "add_header_inherit", "client_max_body_size",
 ]  # fmt: skip
 WORDS = [
     "/",
@@ -301,6 +421,8 @@ WORDS = [
     "zone=x",
     "merge",
     "last",
+    "@x",
+    "0.0.0.0/0",
     "^(.*)$",
     "1",
 ]

@@ -41,11 +41,49 @@ def test_what_is_read(text, expected):
 
 @pytest.mark.parametrize(
     "text",
-    ["a", "a {", "}", "a { b }", ";", "{}", "a 'b", 'a "b', "a 'b'c;", "a { } }", "x_by_lua_block { a }", "a {" * 80],
+    [
+        "a",
+        "a {",
+        "}",
+        "a { b }",
+        ";",
+        "{}",
+        "a 'b",
+        'a "b',
+        "a 'b'c;",
+        "a { } }",
+        "x_by_lua_block { a",
+        "x_by_lua_block { '}",
+        "x_by_lua_block { --[[ }",
+        "x_by_lua_block { --}",
+        "a {" * 80,
+    ],
 )
 def test_what_is_refused(text):
     with pytest.raises(ParseError):
         load(text, "x.conf")
+
+
+def test_lua_is_left_out():
+    text = """a; access_by_lua_block {
+        if x then t = { a = "}", b = '\\'}', c = [==[ ]] } ]==] } end -- }
+        --[[ } ]] f{}
+    } b 1;"""
+    tree = load(text)
+    assert [(item.name, item.block, item.line) for item in tree] == [
+        ("a", None, 1),
+        ("access_by_lua_block", (), 1),
+        ("b", None, 4),
+    ]
+
+
+@given(st.text(alphabet="ab{}[]=-'\"\\\n", max_size=40))
+def test_any_lua_ends_or_is_refused(text):
+    try:
+        tree = load("x_by_lua_block {%s} last;" % text)
+    except ParseError:
+        return
+    assert tree[0].block == ()
 
 
 def test_a_refusal_quotes_nothing():

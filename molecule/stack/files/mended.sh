@@ -45,6 +45,7 @@ MINIO_ROOT_PASSWORD=$(random)
 MINIO_KMS_SECRET_KEY=example-key:$(openssl rand -base64 32)
 MEILISEARCH_MASTER_KEY=$(random)
 GRAFANA_ADMIN_PASSWORD=$(random)
+BACKUP_KEY_FILE=/root/backup.key
 END
 . ./.env
 printf 'bind * -::*\nprotected-mode yes\nappendonly yes\ndir /data\nrequirepass %s\n' "$REDIS_PASSWORD" >redis/redis.conf
@@ -60,6 +61,15 @@ mkdir -p .nself-prod
     sed -nE 's/^([A-Z_]*(PASSWORD|SECRET|KEY)[A-Z_]*)=.*/\1/p' .env | while read -r name; do printf '"%s": "%s", ' "$name" "$(date -I)"; done
     printf '"_": "%s"}\n' "$(date -I)"
 } >.nself-prod/rotation.json
+
+# What a scanner, a copy to another place and a drill leave behind: written by hand here, for none of them can be had.
+mkdir -p .nself-prod/scans
+sed -nE 's/^ +image: (.*)$/\1/p' docker-compose.yml | while read -r image; do
+    printf '{"SchemaVersion": 2, "ArtifactName": "%s", "ArtifactType": "container_image", "CreatedAt": "%s", "Results": [{"Target": "x", "Class": "os-pkgs"}]}\n' \
+        "$image" "$(date -u +%FT%TZ)" >".nself-prod/scans/$(printf '%s' "$image" | tr '/:' '__').json"
+done
+printf '{"date": "%s", "to": "away:backups"}\n' "$(date -u +%FT%TZ)" >.nself-prod/offsite-sync.json
+printf '{"date": "%s", "file": "app-%s.sql.gz.enc"}\n' "$(date -I)" "$(date +%Y%m%d)" >.nself-prod/restore-drill.json
 
 # Five backups, encrypted for real, the newest of today, with the key elsewhere.
 random >/root/backup.key

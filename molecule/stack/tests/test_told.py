@@ -14,6 +14,7 @@ from told import DEMO, MENDED, TOLD, Stack, limited
 # What no scenario can mend: the machine's kernel and clock, and a certificate authority that everybody trusts.
 BEYOND = {
     "NET-03": "the certificates come from a private authority",
+    "DATA-25": "the disk is that of the machine around the container",
     "INFRA-22": "the clock is that of the machine around the container",
     "INFRA-24": "auditd does not run in a container",
     "INFRA-26": "the kernel is that of the machine around the container",
@@ -90,6 +91,9 @@ def test_the_demo_project_is_the_one_that_is_described():
     assert len(demo.services(lambda item: not item["Config"].get("Healthcheck"))) == 5
     assert len(demo.services(lambda item: item["Config"]["User"] == "")) == 11
     assert len(demo.services(lambda item: item["Config"]["User"] == "root")) == 2
+    pulled = demo.services(lambda item: not re.match(r"[^:/]+$", item["Config"]["Image"]))
+    assert len(pulled) == 23
+    assert len(demo.services(lambda item: item["Config"]["Image"].endswith(":latest"))) == 16
     assert not demo.services(lambda item: "@sha256:" in item["Config"]["Image"])
     text = demo.sh("cat /var/www/nself/docker-compose.yml")
     assert len(re.findall(r"\$\{POSTGRES_PASSWORD:-postgres\}", text)) == 5

@@ -186,9 +186,41 @@ def mounts_the_host(stack):
     )
 
 
-@told("INFRA-38", 16, exact=False)
+@told("INFRA-38", 20)
 def has_a_moving_tag(stack):
-    return stack.services(lambda item: item["Config"]["Image"].endswith(":latest"))
+    # What compose builds itself has no tag that anybody could move.
+    exact = re.compile(r":v?\d+\.\d+\.\d+[\w.-]*$|:RELEASE\.|@sha256:|^[^:/]+$")
+    return stack.services(lambda item: not exact.search(item["Config"]["Image"]))
+
+
+@told("INFRA-39", 0)
+def is_not_what_its_files_say(stack):
+    files = "--project-name $(sed -n 's/^PROJECT_NAME=//p' .env.runtime | tail -n 1) --env-file .env.runtime"
+    listed = stack.sh("cd /var/www/nself && docker compose --profile '*' %s config --hash '*'" % files)
+    hashes = dict(line.split() for line in listed.splitlines())
+    assert set(hashes) == set(stack.containers)
+    stale = stack.services(
+        lambda item: (
+            item["Config"]["Labels"]["com.docker.compose.config-hash"]
+            != hashes[item["Config"]["Labels"]["com.docker.compose.service"]]
+        )
+    )
+    return {stack.name(service) for service in stale}
+
+
+@told("INFRA-41", 2)
+def alerts_nobody(stack):
+    alerts, rules = (
+        stack.sh("cat /var/www/nself/monitoring/%s" % path)
+        for path in ("alertmanager/alertmanager.yml", "prometheus/prometheus.yml")
+    )
+    found = set() if re.search(r"_configs:", alerts) else {"alertmanager"}
+    return found | (set() if "rule_files:" in rules else {"prometheus"})
+
+
+@told("NET-26", 0)
+def answers_outside(stack):
+    return {port for port in (2375, 2376, 3000, 4000, 5432, 6379, 8080, 9000, 9001, 9090) if stack.lab.answers_on(port)}
 
 
 @told("NET-25", 0)
@@ -219,9 +251,13 @@ def has_a_short_admin_secret(stack):
     return {"hasura"} if len(stack.environment("hasura")["HASURA_GRAPHQL_ADMIN_SECRET"]) < 32 else set()
 
 
-@told("AUTH-08", 1)
+@told("AUTH-08", 2)
 def has_an_admin_panel(stack):
-    return {"nself-admin"} & set(stack.containers)
+    found = {"nself-admin"} & set(stack.containers)
+    names = [name for name in stack.names if name.startswith("admin.")]
+    return found | {
+        name for name, said in stack.curl("-o /dev/null -w '%{http_code}'", names).items() if said.startswith("200")
+    }
 
 
 @told("AUTH-10", 2)
@@ -388,6 +424,11 @@ def speaks_to_the_database_in_clear(stack):
 
 told("DATA-08", 1)(lambda stack: {"server"} if stack.sql("SHOW log_connections") != ["on"] else set())
 told("DATA-09", 1)(lambda stack: {"server"} if stack.sql("SHOW log_disconnections") != ["on"] else set())
+
+
+@told("DATA-20", 1)
+def has_no_new_backup(stack):
+    return set() if stack.sh("find /var/www/nself/backups -type f -mtime -1 -size +0").strip() else {"backups"}
 
 
 @told("DATA-27", 5)

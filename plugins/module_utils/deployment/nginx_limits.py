@@ -1,16 +1,15 @@
 # SPDX-FileCopyrightText: the nself.prod authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What nginx lets a client do: the limits in force where requests are passed on to a service, and how long it waits for them.
+"""What nginx lets a client do: the limits in force at a place of its configuration, and how long it waits for a client.
 
-A limit is looked for where a request really ends up, after locations and rewrites, since a limit_req in one location says nothing of
-another. https://nginx.org/en/docs/http/ngx_http_limit_req_module.html
+https://nginx.org/en/docs/http/ngx_http_limit_req_module.html
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from ansible_collections.nself.prod.plugins.module_utils.deployment.nginx_context import (
     Chain,
@@ -20,25 +19,22 @@ from ansible_collections.nself.prod.plugins.module_utils.deployment.nginx_contex
     size,
     value,
 )
-from ansible_collections.nself.prod.plugins.module_utils.deployment.nginx_locations import (
-    Served,
-    Unclear,
-    pattern_of,
-    serve,
+from ansible_collections.nself.prod.plugins.module_utils.deployment.nginx_keys import Keys
+from ansible_collections.nself.prod.plugins.module_utils.deployment.nginx_locations import Unclear
+from ansible_collections.nself.prod.plugins.module_utils.deployment.nginx_sites import Targets, http_of
+from ansible_collections.nself.prod.plugins.module_utils.deployment.nginx_ways import (
+    RoleOf,
+    location_name,
+    passes_of,
+    roles_of,
+    ways_of,
 )
-from ansible_collections.nself.prod.plugins.module_utils.deployment.nginx_sites import PASSES, Targets, http_of
-from ansible_collections.nself.prod.plugins.module_utils.parse.nginx import Directive, named, walk
+from ansible_collections.nself.prod.plugins.module_utils.parse.nginx import Directive, named
 
-# What of each service is attacked first: the paths as the service itself knows them.
-ATTACKED = {"auth": ("/signin/email-password", "/signin/mfa/totp"), "hasura": ("/v1/graphql",)}
 # nginx's own defaults. https://nginx.org/en/docs/http/ngx_http_core_module.html
 HEADER_TIMEOUT = BODY_TIMEOUT = "60s"
 BODY_SIZE = "1m"
 LIMIT_STATUS = "503"
-# Variables that hold what a client cannot choose, so that it cannot step out of its own limit.
-_OWN = re.compile(r"\$\{?(?:binary_remote_addr|remote_addr|proxy_protocol_addr|server_name|server_addr|server_port)\b")
-
-RoleOf = Callable[[str], str]
 
 
 @dataclass(frozen=True)
@@ -58,88 +54,13 @@ class Entry:
 def entries_of(config: Sequence[Directive], server: Directive, role_of: RoleOf) -> List[Entry]:
     """Return every way through a server to an attacked path. Raises Unclear."""
     http = http_of(config)
-    targets = Targets(http, server)
-    out: Dict[Tuple[str, str], Entry] = {}
-    for role, paths in ATTACKED.items():
-        if not any(role in _roles(targets, item, role_of) for item in walk(server.block or ()) if item.name in PASSES):
-            continue
-        for wanted in paths:
-            for path in _candidates(server, wanted):
-                served = serve(server, path)
-                if served is None or not _leads(served, targets, role_of, role, wanted):
-                    continue
-                chain = (http,) + served.blocks
-                name = location_name(served.location)
-                status = value(chain, "limit_req_status", LIMIT_STATUS)
-                out[role, path] = Entry(role, path, name, limits_of(http, chain, "req"), status)
-    return list(out.values())
-
-
-def location_name(location: Optional[Directive]) -> str:
-    return " ".join(part for part in pattern_of(location) if part) if location is not None else ""
-
-
-def _roles(targets: Targets, item: Directive, role_of: RoleOf) -> List[str]:
-    return [role_of(host) for host in targets.hosts(item)]
-
-
-def _candidates(server: Directive, wanted: str) -> List[str]:
-    """Return paths that may lead to the wanted one: itself, and itself below each location's prefix."""
-    prefixes = [""]
-    for item in walk(server.block or ()):
-        if item.name != "location" or item.block is None or not item.args:
-            continue
-        modifier, pattern = pattern_of(item)
-        if modifier in ("~", "~*"):
-            literal = re.match(r"^\^(/[A-Za-z0-9_/-]*)", pattern)
-            prefixes.append(literal.group(1).rstrip("/") if literal else "")
-        elif pattern.startswith("/"):
-            prefixes.append(pattern.rstrip("/"))
-    # A prefix that holds a part of the path itself: /v1/ in front of /v1/graphql is no /v1/v1/graphql.
-    return list(dict.fromkeys(prefix + wanted for prefix in prefixes))
-
-
-def _leads(served: Served, targets: Targets, role_of: RoleOf, role: str, wanted: str) -> bool:
-    """Tell whether what serves a request passes it on to a role, as a request for the wanted path."""
-    if any(named(block, "return") for block in (served.blocks[0], served.blocks[-1])):
-        return False
-    for item in _passes(served.blocks[-1]):
-        if role not in _roles(targets, item, role_of):
-            continue
-        arrived = _arrives(item, targets, served)
-        if arrived is None or arrived == wanted:
-            return True
-    return False
-
-
-def _passes(block: Sequence[Directive]) -> Iterator[Directive]:
-    """Yield where a location passes requests on to, also under a condition."""
-    for item in block:
-        if item.name in PASSES and item.args:
-            yield item
-        elif item.name in ("if", "limit_except"):
-            yield from _passes(item.block or ())
-
-
-def _arrives(item: Directive, targets: Targets, served: Served) -> Optional[str]:
-    """Return the path that a service is asked for; None where only a request tells."""
-    for url in targets.urls(item):
-        found = re.match(r"^(?:[a-z]+://)?[^/]*(/.*)?$", url, re.I | re.S)
-        path = found.group(1) if found else None
-        if path is None:
-            if "$" in item.first and re.search(r"\$\{?[1-9]", item.first):
-                return None
-            return served.path
-        if "$" in item.first:
-            return None
-        modifier, pattern = pattern_of(served.location) if served.location is not None else ("", "/")
-        if modifier in ("~", "~*"):
-            return None
-        return path + served.path[len(pattern) :]
-    return None
-
-
-# -- limits --------------------------------------------------------------------------------------------------------------
+    out = []
+    for way in ways_of(config, server, role_of)[0]:
+        # nginx counts a request once: where the first place on the way has a limit, those of later ones hold it no more.
+        chain = next((chain for chain in way.trail if nearest(chain, "limit_req")), way.trail[-1])
+        status = value(chain, "limit_req_status", LIMIT_STATUS)
+        out.append(Entry(way.role, way.path, location_name(way.location), limits_of(http, chain, "req"), status))
+    return out
 
 
 def limits_of(http: Sequence[Directive], chain: Chain, kind: str) -> List[Dict[str, Any]]:
@@ -149,6 +70,7 @@ def limits_of(http: Sequence[Directive], chain: Chain, kind: str) -> List[Dict[s
     per_minute: requests a minute, None for limit_conn or an odd rate; burst: how many more at once; dry: only logged.
     """
     zones = {_zone(item): item for item in named(http, "limit_%s_zone" % kind)}
+    keys = Keys(http, chain)
     dry = value(chain, "limit_%s_dry_run" % kind, "off") == "on"
     out = []
     for item in nearest(chain, "limit_" + kind):
@@ -159,7 +81,7 @@ def limits_of(http: Sequence[Directive], chain: Chain, kind: str) -> List[Dict[s
             {
                 "zone": name,
                 "defined": zone is not None,
-                "keyed": zone is not None and _keyed(http, zone.first),
+                "keyed": zone is not None and keys.holds(zone.first),
                 "per_minute": rates[0] if rates else None,
                 "burst": next((int(part[6:]) for part in item.args if re.match(r"burst=\d+$", part)), 0),
                 "dry": dry,
@@ -171,20 +93,6 @@ def limits_of(http: Sequence[Directive], chain: Chain, kind: str) -> List[Dict[s
 def _zone(item: Directive) -> str:
     found = [part[5:].partition(":")[0] for part in item.args if part.startswith("zone=")]
     return found[0] if found else ""
-
-
-def _keyed(http: Sequence[Directive], key: str, depth: int = 3) -> bool:
-    """Tell whether a key holds for whoever asks. An empty key is not counted, and a header of the client's may be anything."""
-    if _OWN.search(key):
-        return True
-    for item in named(http, "map") if depth else []:
-        # Through a map some clients are let off, as an office is; the others must be counted by their address.
-        if len(item.args) == 2 and item.args[1] == key:
-            return any(_keyed(http, part, depth - 1) for entry in item.block or () for part in entry.args)
-    return False
-
-
-# -- patience ------------------------------------------------------------------------------------------------------------
 
 
 def patience_of(config: Sequence[Directive], server: Directive, role_of: RoleOf) -> Dict[str, Any]:
@@ -201,8 +109,8 @@ def patience_of(config: Sequence[Directive], server: Directive, role_of: RoleOf)
     unlimited: List[str] = []
     for name, blocks in _places(body, ()):
         chain = (http,) + blocks
-        roles = {role for item in _passes(blocks[-1]) for role in _roles(targets, item, role_of)}
-        passes = any(True for _item in _passes(blocks[-1]))
+        roles = {role for item in passes_of(blocks[-1]) for role in roles_of(targets, item, role_of)}
+        passes = any(True for _item in passes_of(blocks[-1]))
         timeouts.append(_need(seconds(value(chain, "client_body_timeout", BODY_TIMEOUT)), "client_body_timeout"))
         if roles != {"minio"} and (passes or len(blocks) > 1 or not named(body, "location")):
             bodies.append(int(_need(size(value(chain, "client_max_body_size", BODY_SIZE)), "client_max_body_size")))

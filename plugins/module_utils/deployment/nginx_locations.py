@@ -13,6 +13,7 @@ import re
 from dataclasses import dataclass
 from typing import List, Optional, Sequence, Tuple
 
+from ansible_collections.nself.prod.plugins.module_utils.deployment.nginx_context import nearest
 from ansible_collections.nself.prod.plugins.module_utils.parse.nginx import Directive, named
 
 MOST_REWRITES = 10  # as nginx: then it answers 500
@@ -22,6 +23,9 @@ _EXPLOSIVE = re.compile(r"[+*}]\)*[?+]?\)[+*{]")
 # Sets within sets, [[:digit:]] among them, mean something else here than in PCRE.
 _OTHERWISE = re.compile(r"\[\[|\[:|--|&&|\|\||~~")
 _MODIFIERS = ("=", "^~", "~*", "~")
+# What Lua does before a request is passed on; what it does to the answer is another matter.
+_LUA = re.compile(r"^(?:server_rewrite|rewrite|access|precontent|content|set)_by_lua")
+_PASSING = ("proxy_pass", "fastcgi_pass", "uwsgi_pass", "scgi_pass", "memcached_pass", "grpc_pass")
 _REDIRECTS = ("redirect", "permanent")
 
 
@@ -33,12 +37,15 @@ class Unclear(ValueError):
 class Served:
     """The location that serves a path. blocks: the server's directives and those of each location, outermost first.
 
-    location: the innermost one, None for the server itself; path: as it stands after rewrites.
+    location: the innermost one, None for the server itself; path: as it stands after rewrites; settled: a `rewrite … break`
+    chose it, so that it is passed on as it is; answered: a `return` ends it there, so that nothing behind it is asked.
     """
 
     blocks: Tuple[Sequence[Directive], ...]
     location: Optional[Directive]
     path: str
+    settled: bool = False
+    answered: bool = False
 
 
 def pattern_of(location: Directive) -> Tuple[str, str]:
@@ -52,27 +59,67 @@ def pattern_of(location: Directive) -> Tuple[str, str]:
 
 
 def serve(server: Directive, path: str) -> Optional[Served]:
-    """Return what serves a path; None where a redirect answers. Raises Unclear."""
+    """Return what serves a path; None where a redirect or an error answers. Raises Unclear."""
+    return _from_the_start(server.block or (), path, False)
+
+
+def resume(server: Directive, target: str, path: str) -> Optional[Served]:
+    """Return what serves a request for a path that nginx itself sends on to another one or, as try_files can, to a @name.
+
+    Raises Unclear.
+    """
     body = server.block or ()
-    path, flag = _rewritten(body, path)
-    for _turn in range(MOST_REWRITES):
-        if flag in _REDIRECTS:
+    if not target.startswith("@"):
+        return _from_the_start(body, target, True)
+    found = [item for item in named(body, "location") if item.first == target]
+    return _followed(body, path, True, False, found[0]) if found else None
+
+
+def _from_the_start(body: Sequence[Directive], path: str, inside: bool) -> Optional[Served]:
+    path, flag, changed = _rewritten(body, path)
+    if flag == "return":
+        return Served((body,), None, path, answered=True)
+    return None if flag in _REDIRECTS else _followed(body, path, inside or changed, flag == "break" and changed)
+
+
+def _followed(
+    body: Sequence[Directive], path: str, inside: bool, settled: bool, first: Optional[Directive] = None
+) -> Optional[Served]:
+    """Go from location to location. inside: nginx itself asks, so that what is internal is open; first: where to begin."""
+    for turn in range(MOST_REWRITES + 1):
+        try:
+            found = [first] if first is not None and turn == 0 else _find(body, path)
+        except _Redirected:
             return None
-        found = _find(body, path)
         blocks = (body,) + tuple(location.block or () for location in found)
         if not found:
-            return Served(blocks, None, path)
-        changed, flag = _rewritten(found[-1].block or (), path)
+            return Served(blocks, None, path, settled)
+        if not inside and nearest(blocks, "internal"):
+            return None  # a client cannot ask for it, only a rewrite leads here
+        path, flag, changed = _rewritten(found[-1].block or (), path)
         if flag in _REDIRECTS:
             return None
-        if changed == path or flag == "break":
-            return Served(blocks, found[-1], changed)
-        path = changed
+        settled = settled or (flag == "break" and changed)
+        if flag in ("break", "return") or not changed:
+            return Served(blocks, found[-1], path, settled, flag == "return")
+        inside = True
     return None
+
+
+class _Redirected(Exception):
+    """nginx sends the client elsewhere."""
 
 
 def _find(body: Sequence[Directive], path: str) -> List[Directive]:
     return _search(body, path)[0]
+
+
+def _lacks_a_slash(locations: Sequence[Tuple[Tuple[str, str], Directive]], path: str) -> bool:
+    """Tell whether nginx redirects /x to /x/: it does for a location /x/ that passes on, unless there is one for /x."""
+    literal = [(pattern, item) for (modifier, pattern), item in locations if modifier in ("", "=", "^~")]
+    return all(pattern != path for pattern, _item in literal) and any(
+        pattern == path + "/" and any(entry.name in _PASSING for entry in item.block or ()) for pattern, item in literal
+    )
 
 
 def _search(body: Sequence[Directive], path: str) -> Tuple[List[Directive], bool]:
@@ -81,6 +128,8 @@ def _search(body: Sequence[Directive], path: str) -> Tuple[List[Directive], bool
     for (modifier, pattern), item in locations:
         if modifier == "=" and pattern == path:
             return [item], True
+    if _lacks_a_slash(locations, path):
+        raise _Redirected
     prefixes = [
         (pattern, modifier, item)
         for (modifier, pattern), item in locations
@@ -113,13 +162,19 @@ def matches(pattern: str, text: str, loose: bool = False) -> "Optional[re.Match[
         raise Unclear("an expression is not understood") from None
 
 
-def _rewritten(body: Sequence[Directive], path: str) -> Tuple[str, str]:
-    """Return a path after the rewrite directives of one block, and the flag that ended them."""
+def _rewritten(body: Sequence[Directive], path: str) -> Tuple[str, str, bool]:
+    """Return a path after the rewrite directives of one block, the flag that ended them, and whether any of them matched.
+
+    What matches counts as a change even where it leaves the path as it was: nginx then searches for a location once more.
+    """
+    changed = False
     for item in body:
         if item.name == "if" and any(inner.name == "rewrite" for inner in item.block or ()):
             raise Unclear("a rewrite depends on a condition")
-        if item.name == "break":
-            return path, "break"
+        if _LUA.match(item.name):
+            raise Unclear("a program in Lua decides")
+        if item.name in ("break", "return"):
+            return path, item.name, changed
         if item.name != "rewrite" or len(item.args) < 2:
             continue
         found = matches(item.args[0], path)
@@ -127,11 +182,11 @@ def _rewritten(body: Sequence[Directive], path: str) -> Tuple[str, str]:
             continue
         flag = item.args[2] if len(item.args) > 2 else ""
         if flag in _REDIRECTS or re.match(r"^(?:https?://|\$scheme)", item.args[1]):
-            return path, "redirect"
-        path = _filled(item.args[1].partition("?")[0], found)
+            return path, "redirect", changed
+        path, changed = _filled(item.args[1].partition("?")[0], found), True
         if flag:
-            return path, flag
-    return path, ""
+            return path, flag, changed
+    return path, "", changed
 
 
 def _filled(template: str, found: "re.Match[str]") -> str:

@@ -11,6 +11,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Callable, Iterator, List, Optional, Sequence, Tuple
 
+from ansible_collections.nself.prod.plugins.module_utils.parse.lua_block import end_of_lua
+
+LUA = "_by_lua_block"  # a block of another language
 DEPTH = 64  # of blocks within blocks, and of files that include files: more is no configuration of a person
 MOST_DIRECTIVES = 100000
 MOST_FILES = 2000
@@ -27,7 +30,7 @@ class ParseError(ValueError):
 
 @dataclass(frozen=True)
 class Directive:
-    """One directive. block: the directives in its braces, None where it ends with a semicolon."""
+    """One directive. block: the directives in its braces, none for Lua; None where it ends with a semicolon."""
 
     name: str
     args: Tuple[str, ...]
@@ -51,8 +54,12 @@ class Token:
 
 
 def tokens(text: str, file: str = "") -> Iterator[Token]:
-    """Yield a text's tokens. Raises ParseError for a quote that does not end or is glued to what follows."""
+    """Yield a text's tokens, none of what stands in a block of Lua.
+
+    Raises ParseError for a quote that does not end or is glued to what follows.
+    """
     at, end, line = 0, len(text), 1
+    name = ""  # of the directive that is being read
     while at < end:
         char = text[at]
         if char in SPACE:
@@ -65,6 +72,14 @@ def tokens(text: str, file: str = "") -> Iterator[Token]:
         elif char in ";{}":
             yield Token(char, line, True)
             at += 1
+            if char == "{" and name.endswith(LUA):
+                after = end_of_lua(text, at)
+                if after < 0:
+                    raise ParseError("%s line %d: a block of Lua does not end" % (file, line))
+                line += text.count("\n", at, after)
+                at = after
+                yield Token("}", line, True)
+            name = ""
         elif char in "'\"":
             word, after = _quoted(text, at, file, line)
             # A closing quote may be glued to a sign only. ")" ends the condition of an `if`.
@@ -76,6 +91,7 @@ def tokens(text: str, file: str = "") -> Iterator[Token]:
         else:
             word, after = _bare(text, at)
             yield Token(word, line)
+            name = name or word
             line += text.count("\n", at, after)
             at = after
 
@@ -155,8 +171,6 @@ class _Loader:
             if self._directives > MOST_DIRECTIVES:
                 raise ParseError("%s: too many directives" % path)
             if token.text == "{":
-                if name.endswith("_by_lua_block"):
-                    raise ParseError("%s: a block of Lua, which is another language" % where)
                 out.append(Directive(name, args, self._block(stream, path, within, depth + 1, True), path, line))
             elif name == "include" and self._include is not None:
                 if len(args) != 1:

@@ -9,11 +9,11 @@ import json
 from truth.mutation import Mutation, fails
 
 
-def variable(name, value, *checks, where="auth", lean=False, **others):
+def variable(name, value, *checks, where="auth", lean=False, called=None, **others):
     change = json.dumps({"services": {where: {"environment": {name: value}}}})
     shown = value if len(value) < 30 else "…"
     return Mutation(
-        "%s: %s=%s" % (where, name, shown),
+        called or "%s: %s=%s" % (where, name, shown),
         "patch '%s' %s" % (change, where),
         "unpatch %s" % where,
         fails(*checks, **others),
@@ -36,7 +36,9 @@ MUTATIONS = (
     variable("AUTH_ACCESS_CONTROL_ALLOWED_REDIRECT_URLS", "http://*.example.test", "AUTH-31"),
     variable("AUTH_SMTP_HOST", "mailpit", "AUTH-10"),
     variable("NODE_ENV", "development", "AUTH-11"),
-    variable("HASURA_GRAPHQL_JWT_SECRET", '{"type": "HS512", "key": "0123456789abcdef"}', "AUTH-12", "AUTH-13", "AUTH-15", where="hasura"),
+    variable("HASURA_GRAPHQL_JWT_SECRET", '{"type": "HS512", "key": "0123456789abcdef"}', "AUTH-12", "AUTH-13", "AUTH-15", where="hasura", called="hasura has a short key of its own for tokens"),
+    variable("HASURA_GRAPHQL_JWT_SECRET", '{"jwk_url": "http://keys.example.test", "issuer": "hasura-auth"}', "AUTH-12", "AUTH-14", where="hasura",
+             called="hasura fetches the keys of tokens in clear"),
     variable("HASURA_GRAPHQL_ENABLE_CONSOLE", "true", "AUTH-01", "INFRA-40", where="hasura", lean=True),
     variable("HASURA_GRAPHQL_DEV_MODE", "true", "AUTH-02", "INFRA-40", where="hasura"),
     variable("HASURA_GRAPHQL_ADMIN_SECRET", "short-secret", "AUTH-04", "INFRA-40", where="hasura"),

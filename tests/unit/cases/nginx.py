@@ -59,8 +59,8 @@ def sign_in(env, limited=None, jailed=None):
 
 
 SIGN_IN = {"path": "/signin", "limits": [{key: SLOW[key] for key in SLOW if key != "zone"}]}
-LIMITED = {"nginx": {"state": "running", "stale": "", "entries": [leads(SIGN_IN)]}}
-FAST = {"nginx": {"state": "running", "stale": "", "entries": [leads(path(dict(SLOW, per_minute=6000.0)))]}}
+LIMITED = {"nginx": {"state": "running", "stale": "", "entries": [leads(SIGN_IN)], "unclear": []}}
+FAST = nginx(leads(path(dict(SLOW, per_minute=6000.0))))
 JAILED, UNJAILED = jail(), jail(state="absent", name="")
 
 
@@ -149,6 +149,7 @@ CASES = {
             UNREADABLE,
             sign_in(AUTH_ON),
             sign_in(AUTH_ON, {"nginx": LOST}, UNJAILED),
+            sign_in(AUTH_ON, nginx(leads(path(SLOW)), unclear=["x:443"]), UNJAILED),
             sign_in(AUTH_ON, nginx(leads(path(SLOW)), stale="/etc/nginx/nginx.conf"), UNJAILED),
             sign_in({}, LIMITED, dict(UNJAILED, fail2ban=LOST)),
         ],

@@ -91,14 +91,18 @@ def rate_limits_apply(facts: Any, policy: Any) -> Verdict:
             return False, "a client over the limit gets %s" % path.read("status")
         return True, "zone %s" % limits[0].read("zone")
 
-    nginx = in_force(facts)
     resources = [item for role, _what in ROLES for item in _judge_paths(facts, role, judge)]
-    # What is not known to lead elsewhere may lead here.
-    lost = Missing("nginx.unclear", Reason.ERROR, "where it passes requests on to is only known to a request")
-    resources += [unread(str(site), lost) for site in nginx.read("unclear")]
     return summed(
-        "a limit_req in force, status 429", _once(resources), "nginx passes nothing on to hasura-auth or Hasura"
+        "a limit_req in force, status 429",
+        _once(resources + _unclear(facts)),
+        "nginx passes nothing on to hasura-auth or Hasura",
     )
+
+
+def _unclear(facts: Any) -> List[Resource]:
+    """Return the sites of which it is not known where they lead: what is not known to lead elsewhere may lead here."""
+    lost = Missing("nginx.unclear", Reason.ERROR, "where all its requests are passed on to cannot be told")
+    return [unread("%s elsewhere" % site, lost) for site in in_force(facts).read("unclear")]
 
 
 def _once(resources: List[Resource]) -> List[Resource]:
@@ -210,7 +214,10 @@ def _sign_in(facts: Any, policy: Any) -> Verdict:
             return False, "lets more than %d a minute through" % most
         return True, "%g a minute" % min(rate for rate, _burst in rates)
 
-    return summed("a limit_req", _judge_paths(facts, "auth", judge), "nginx passes nothing on to hasura-auth")
+    resources = _judge_paths(facts, "auth", judge)
+    if resources:
+        resources += _unclear(facts)
+    return summed("a limit_req", resources, "nginx passes nothing on to hasura-auth")
 
 
 CHECKS = (rate_limits_apply, abuse_timeouts, lockout_equivalent)

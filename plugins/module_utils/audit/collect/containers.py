@@ -8,6 +8,7 @@ Hidden `container_units`: a list of units as deployment/compose.py shapes them, 
 from __future__ import annotations
 
 import re
+import time
 from typing import Any, Dict, List, Optional
 
 from ansible_collections.nself.prod.plugins.module_utils.audit.collect.docker import ports_of
@@ -141,12 +142,28 @@ def _environment(host: Any, pid: str, configured: Dict[str, str]) -> Dict[str, s
     return live if configured and all(name in live for name in configured) else configured
 
 
+# The runtime on its way into a container, as for each health check: root's for some milliseconds, then another program.
+_ENTERING = re.compile(r"(runc|crun)\b")
+_ENTRY_SECONDS, _ENTRY_LOOKS = 0.02, 15
+
+
+def _settled(host: Any, pid: str) -> Dict[str, str]:
+    """Return a process' status once it is itself. One that keeps the runtime's name is taken as it is."""
+    status = _status(host, pid)
+    for _look in range(_ENTRY_LOOKS):
+        if not _ENTERING.match(status.get("Name", "")):
+            break
+        time.sleep(_ENTRY_SECONDS)
+        status = _status(host, pid)
+    return status
+
+
 def _uids(host: Any, pid: str, pids: List[str]) -> List[int]:
     """Return the effective user ids of all of the container's processes."""
     found = set()
     for member in pids or [pid]:
         try:
-            found.add(int(_status(host, member)["Uid"].split()[1]))
+            found.add(int(_settled(host, member)["Uid"].split()[1]))
         except HostError:
             continue
     if not found:

@@ -6,7 +6,7 @@ Facts `nginx`:
     state: none (no deployment), absent (a deployment, but no nginx runs) or running;
     stale: a file that changed after the workers started, "" where what is read is what runs;
     entries[] of {site, role, paths}: for each site that leads to auth or Hasura, paths[] of {path, location, limits, status};
-    unclear[]: sites of which it cannot be told where they pass requests on to;
+    unclear[]: sites of which it cannot be told whether they pass requests on to auth or Hasura in another way as well;
     sites[] of {site, header_timeout, body_timeout, body, unlimited};
     headers[] of {site, names, tls, location, answer, headers, always}.
 What the lists mean in detail stands in deployment/nginx_limits.py and deployment/nginx_headers.py.
@@ -14,12 +14,12 @@ What the lists mean in detail stands in deployment/nginx_limits.py and deploymen
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, List
+from typing import Any, Callable, Dict, List, Mapping
 
 from ansible_collections.nself.prod.plugins.module_utils.audit.collector import Collector, attempt
 from ansible_collections.nself.prod.plugins.module_utils.audit.facts import Unread
 from ansible_collections.nself.prod.plugins.module_utils.audit.model import Missing, Reason
-from ansible_collections.nself.prod.plugins.module_utils.deployment import nginx_headers, nginx_limits
+from ansible_collections.nself.prod.plugins.module_utils.deployment import nginx_headers, nginx_limits, nginx_ways
 from ansible_collections.nself.prod.plugins.module_utils.deployment.discovery import NONE
 from ansible_collections.nself.prod.plugins.module_utils.deployment.nginx_locations import Unclear
 from ansible_collections.nself.prod.plugins.module_utils.deployment.nginx_sites import (
@@ -54,7 +54,7 @@ def collect(host: Any, need: Any) -> Dict[str, Any]:
     running: List[Nginx] = need("nginx")
     if not running:
         return dict(empty, state="absent")
-    roles = _roles(project.units)
+    roles = _roles(project.units, attempt(lambda: need("docker_containers")))
     facts: Dict[str, Any] = dict(empty, state="running", stale=_stale(running))
     used: Dict[str, int] = {}
     for one in running:
@@ -66,18 +66,28 @@ def collect(host: Any, need: Any) -> Dict[str, Any]:
             facts["headers"] = facts["headers"] + [
                 _place(name, site, place) for place in nginx_headers.places_of(http, server)
             ]
-            if _is_unclear(Targets(http, server), server):
+            if _is_unclear(Targets(http, server), server) or nginx_ways.ways_are_hidden(one.config, server, roles):
                 facts["unclear"] = facts["unclear"] + [name]
     return facts
 
 
-def _roles(units: Any) -> Callable[[str], str]:
-    """Return a function that tells the role of a host that nginx passes requests on to."""
+def _roles(units: Any, containers: Any) -> Callable[[str], str]:
+    """Return a function that tells the role of a host that nginx passes requests on to.
+
+    A container is also known by what its networks call it, which compose lets everybody choose.
+    """
+    aliases = {} if isinstance(containers, Unread) else {str(item.get("Id")): _aliases(item) for item in containers}
     known: Dict[str, str] = {}
     for unit in [] if isinstance(units, Unread) else units:
-        for name in [unit["service"], unit.get("name") or ""] + list(unit.get("addresses") or []):
+        names = [unit["service"], unit.get("name") or ""] + list(unit.get("addresses") or [])
+        for name in names + aliases.get(unit.get("id"), []):
             known[str(name).lower()] = unit["role"]
     return lambda host: known.get(host) or role_of(host, "")
+
+
+def _aliases(container: Mapping[str, Any]) -> List[str]:
+    networks = (container.get("NetworkSettings") or {}).get("Networks") or {}
+    return [str(name) for entry in networks.values() for name in entry.get("Aliases") or []]
 
 
 def _stale(running: List[Nginx]) -> Any:
