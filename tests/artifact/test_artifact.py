@@ -19,7 +19,7 @@ BIN = pathlib.Path(sys.executable).parent
 # Folders that are there to make or to test the collection, and whatever a run leaves behind.
 UNWANTED = (
     ".venv", ".cache", ".ci", ".git", "dist", "inventory", "molecule", "playbooks/collections", "tests/hosts", "tests/output",
-    "tests/tools", "security-report.json",
+    "tests/tools", "tests/truth", "security-report.json",
 )
 
 

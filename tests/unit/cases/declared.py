@@ -23,7 +23,7 @@ def declares(units, coming=None, environment=None, differing=None, **settings):
         for name, value in settings.items()
     }
     more = {"environment": environment} if environment else {}
-    facts = {"deployment": dict({"state": "found", "settings": found, "units": units}, **more)}
+    facts = {"deployment": dict({"state": "found", "settings": found, "env_files": [], "units": units}, **more)}
     if coming is not None:
         services = [{"service": name, "env": reducer.environment(env)} for name, env in coming.items()]
         facts["rendered"] = {"services": services}
@@ -45,10 +45,16 @@ def nothing(**settings):
     return facts
 
 
+def with_a_line_nobody_reads(facts):
+    errors = [{"line": 3, "problem": "is not NAME=value"}]
+    facts["deployment"]["env_files"] = [{"name": ".env", "errors": []}, {"name": ".env.secrets", "errors": errors}]
+    return facts
+
+
 CASES = {
     "INFRA-40": {
         "pass": [
-            {"deployment": {"state": "found", "settings": {}}},
+            declares([]),
             declares([hasura(**{CONSOLE: "false"})], **{CONSOLE: "false"}),
             # other words for the same
             declares([hasura(**{CONSOLE: "no"})], **{CONSOLE: "FALSE"}),
@@ -81,8 +87,12 @@ CASES = {
             # never filled in
             declares([hasura(**{ADMIN: "${PROD_HASURA_SECRET}"})], **{ADMIN: "${PROD_HASURA_SECRET}"}),
             declares([hasura(**{JWT: JSON}), auth(**{JWT: JSON.replace("7d", "8e")})], AUTH_JWT_SECRET=RANDOM),
+            with_a_line_nobody_reads(declares([], HSTS_MAX_AGE="31536000")),
         ],
         "unknown": [
+            nothing(),
+            with_a_line_nobody_reads(declares([])),
+            with_a_line_nobody_reads(declares([hasura(**{CONSOLE: "false"})], **{CONSOLE: "false"})),
             nothing(**{CONSOLE: "false"}),
             {"deployment": {"state": "found", "settings": LOST}},
             declares([dict(hasura(), env=LOST)], **{CONSOLE: "false"}),
@@ -100,8 +110,14 @@ CASES = {
             declares([auth()], AUTH_PASSWORD_HISTORY="5"),
             declares([auth()], AUTH_PASSWORD_PREVENT_COMMON="true"),
             declares([auth(AUTH_PASSWORD_MAX_AGE="90")]),
+            with_a_line_nobody_reads(declares([auth(AUTH_PASSWORD_MAX_AGE="90")])),
         ],
-        "unknown": [nothing(), declares([dict(auth(), env=LOST)]), dict(deployment(auth(), settings=LOST))],
+        "unknown": [
+            nothing(),
+            declares([dict(auth(), env=LOST)]),
+            dict(deployment(auth(), settings=LOST)),
+            with_a_line_nobody_reads(declares([auth()])),
+        ],
         "not_applicable": [NO_DEPLOYMENT, declares([hasura()], AUTH_PASSWORD_HISTORY="5")],
     },
 }

@@ -13,6 +13,7 @@ from ansible_collections.nself.prod.plugins.module_utils.audit.model import (
     Level,
     Missing,
     NotApplicable,
+    Reason,
     Severity,
     Verdict,
     check,
@@ -25,7 +26,7 @@ from ansible_collections.nself.prod.plugins.module_utils.audit.units import (
     name_of,
     of_role,
 )
-from ansible_collections.nself.prod.plugins.module_utils.audit.verdicts import decide, each, summed
+from ansible_collections.nself.prod.plugins.module_utils.audit.verdicts import decide, each, summed, unread
 from ansible_collections.nself.prod.plugins.module_utils.deployment import guide
 from ansible_collections.nself.prod.plugins.module_utils.deployment.env_chain import meant_to_win
 
@@ -51,7 +52,10 @@ def declared_is_effective(facts: Any, policy: Any) -> Verdict:
     expected = "every declared setting is in force"
     settings = facts.read("deployment.settings")
     named = [name for name in sorted(settings) if guide.find(name) and not guide.is_empty(settings[name]["value"])]
-    if not named:
+    unclear = [unread(missing.path, missing, Level.RENDERED) for missing in _unreadable(facts)]
+    if not named and not unclear:
+        # Nothing is declared in vain only where it is known that there is a project which reads these files.
+        all_units(facts)
         return decide(True, expected, "no setting of the guide is declared", Level.RENDERED)
 
     def judge(name: str) -> Tuple[bool, str]:
@@ -67,10 +71,23 @@ def declared_is_effective(facts: Any, policy: Any) -> Verdict:
             raise NotApplicable("no service that would read it")
         return outcome.good, outcome.text if outcome.good else "%s: %s" % (outcome.state, outcome.text)
 
-    resources = each(named, str, judge, lambda name: _level(facts, name))
+    resources = each(named, str, judge, lambda name: _level(facts, name)) + unclear
     if not resources:
         return decide(True, expected, "no setting of the guide concerns a service here", Level.RENDERED)
     return summed(expected, resources)
+
+
+def _unreadable(facts: Any) -> List[Missing]:
+    """Return what is missing of the env files: each line that is no assignment may declare anything."""
+    return [
+        Missing(
+            file.read("name"),
+            Reason.PARSE_ERROR,
+            "line %s of %s %s" % (error.read("line"), file.read("name"), error.read("problem")),
+        )
+        for file in facts.records("deployment.env_files")
+        for error in file.records("errors")
+    ]
 
 
 def _runs_with(facts: Any, entry: GuideSetting) -> str:
@@ -142,7 +159,10 @@ def password_rules_enforced(facts: Any, policy: Any) -> Verdict:
         for name in unit.read("env"):
             found.setdefault(name, "%s of %s" % (name, service))
     level = max((level_of(unit) for unit in units), key=Level.ALL.index)
+    unclear = _unreadable(facts)
     dead = [found[name] for name in sorted(found) if name.startswith("AUTH_PASSWORD_") and _is_dead(name)]
+    if unclear and not dead:
+        raise unclear[0]
     text = "; ".join(dead) + ": nothing reads it" if dead else "no password rule that nothing reads"
     return decide(not dead, "only rules that hasura-auth knows", text, level)
 
