@@ -7,6 +7,8 @@ The answers of LOCATIONS are those of a real nginx 1.26, which was asked for eac
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from ansible_collections.nself.prod.plugins.module_utils.deployment import nginx_context as context
 from ansible_collections.nself.prod.plugins.module_utils.deployment.nginx_headers import places_of
@@ -103,6 +105,13 @@ def test_rewrites_in_a_circle_end():
     "text",
     [
         "location ~ (a+)+$ { }",
+        "location ~ ^(a+b?)+$ { }",
+        "location ~ ^(a|a)*$ { }",
+        "location ~ '^(?:a{1,9}){9}$' { }",
+        "location ~ ^.*.*.*.*.*.*.*.*.*.*x$ { }",
+        "location ~ '%s' { }" % ("a?" * 30 + "a" * 30),
+        "location ~ ^%sx { }" % ("(a|a)" * 40),
+        "%s location / { }" % ("rewrite ^(.*)$ $1$1; " * 40),
         "location ~ (?C1)a { }",
         "location ~ [[:digit:]] { }",
         "location ~ %s { }" % ("a" * 600),
@@ -114,6 +123,31 @@ def test_rewrites_in_a_circle_end():
 def test_what_cannot_be_told_is_said(text):
     with pytest.raises(Unclear):
         serve(server(text)[1], "/aaaa")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text"),
+    [
+        (r"^/(?:api|auth)/v(\d+)/(.*)$", "/api/v1/users/5"),
+        (r"\.(?:js|css|png|jpe?g|gif|ico|svg|woff2?|ttf|eot|map)$", "/static/a/b/c.woff2"),
+        (r"^/(?<name>[a-z-]+)(/.*)?$", "/storage/x"),
+        (r"^/~(.+?)(/.*)?$", "/~me/x"),
+        (r"(?:ab)+/[0-9a-f]{8}$", "/abab/0123abcd"),
+        (r"[()*+?|]{2}", "/()"),
+    ],
+)
+def test_an_ordinary_expression_is_followed(pattern, text):
+    assert matches(pattern, text)
+
+
+@given(st.text(alphabet="a|?*+(){},9.", max_size=40))
+def test_no_expression_takes_long(pattern):
+    started = time.monotonic()
+    try:
+        matches("^" + pattern + "x", "a" * 60)
+    except Unclear:
+        pass
+    assert time.monotonic() - started < 2
 
 
 @given(st.text(alphabet="ab/.*+()[]{}^$?\\|<>", max_size=12), st.text(alphabet="ab/.", max_size=12))
