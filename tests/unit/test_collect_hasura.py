@@ -131,6 +131,17 @@ def test_a_closed_engine_gives_nothing_away():
     assert [path for _method, path, admin in peer.asked if not admin].count("/v1/metadata") == 1
 
 
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_an_engine_that_is_down_or_asked_too_often_refuses_nothing(status):
+    found = facts_of(lambda sent: answer(status, {"error": "later", "errors": [{"message": "later"}]}))["engines"][0]
+    assert all(isinstance(found[key], Unread) for key in ("metadata_denied", "schema_fields", "internals", "console"))
+
+
+def test_what_is_no_error_shows_no_internals_and_proves_nothing():
+    found = facts_of(lambda sent: answer(200, {"status": "ok"}))["engines"][0]
+    assert isinstance(found["internals"], Unread) and isinstance(found["schema_fields"], Unread)
+
+
 def test_an_open_engine_is_told_by_its_answers():
     found = facts_of(Engine("", "public", ["users", "posts"], True, True), secret="")["engines"]
     assert found == [

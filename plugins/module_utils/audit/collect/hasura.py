@@ -83,8 +83,16 @@ def _engine(host: Any, unit: Mapping[str, Any]) -> Dict[str, Any]:
     return dict({name: answer.result() for name, answer in answers.items()}, service=unit["service"])
 
 
+def _told(host: Any, unit: Mapping[str, Any], method: str, path: str, body: str = "") -> http.Response:
+    """Return what a stranger is answered. Raises Missing where the engine is down or asked too often: that refuses nothing."""
+    answer = _ask(host, unit, method, path, body)
+    if answer.status >= 500 or answer.status == 429:
+        raise Missing("hasura.engines", Reason.ERROR, "Hasura answered %d at %s" % (answer.status, path))
+    return answer
+
+
 def _metadata_denied(host: Any, unit: Mapping[str, Any]) -> bool:
-    answer = _ask(host, unit, "POST", "/v1/metadata", EXPORT)
+    answer = _told(host, unit, "POST", "/v1/metadata", EXPORT)
     denied = graphql_answer.is_denied(answer.status, graphql_answer.parse(answer.text))
     if denied is None:
         raise Missing("hasura.engines", Reason.ERROR, "Hasura answered %d to a metadata request" % answer.status)
@@ -92,7 +100,7 @@ def _metadata_denied(host: Any, unit: Mapping[str, Any]) -> bool:
 
 
 def _schema_fields(host: Any, unit: Mapping[str, Any]) -> int:
-    answer = _ask(host, unit, "POST", "/v1/graphql", SCHEMA)
+    answer = _told(host, unit, "POST", "/v1/graphql", SCHEMA)
     count = graphql_answer.fields_shown(graphql_answer.parse(answer.text))
     if count is None:
         raise Missing(
@@ -102,17 +110,16 @@ def _schema_fields(host: Any, unit: Mapping[str, Any]) -> int:
 
 
 def _internals(host: Any, unit: Mapping[str, Any]) -> bool:
-    document = graphql_answer.parse(_ask(host, unit, "POST", "/v1/graphql", MALFORMED).text)
-    if not isinstance(document, dict):
-        raise Missing("hasura.engines", Reason.PARSE_ERROR, "Hasura's answer to a malformed query is no JSON")
+    document = graphql_answer.parse(_told(host, unit, "POST", "/v1/graphql", MALFORMED).text)
+    if not isinstance(document, dict) or not ("errors" in document or "error" in document):
+        raise Missing(
+            "hasura.engines", Reason.PARSE_ERROR, "Hasura's answer to a malformed query is no error of GraphQL"
+        )
     return graphql_answer.has_internals(document)
 
 
 def _console(host: Any, unit: Mapping[str, Any]) -> bool:
-    status = _ask(host, unit, "GET", "/console").status
-    if status >= 500:
-        raise Missing("hasura.engines", Reason.ERROR, "Hasura answered %d at /console" % status)
-    return 200 <= status < 300
+    return 200 <= _told(host, unit, "GET", "/console").status < 300
 
 
 # -- what an administrator is told ---------------------------------------------------------------------------------------
