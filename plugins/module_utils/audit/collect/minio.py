@@ -59,10 +59,8 @@ def instance(host: Any, unit: Mapping[str, Any], told: List[str]) -> Dict[str, A
     }
     names = {name.split(":", 1)[0] for name in names}
     listed = attempt(lambda: _buckets(signed))
-    if isinstance(listed, list):
-        # A name of the env files whose bucket was never made is none.
-        names = set(listed)
-    wanted = sorted(name for name in names if BUCKET_NAME.match(name))
+    # A name of the env files whose bucket was never made is none; what the server itself tells is one, whatever it is called.
+    wanted = sorted(name for name in names if BUCKET_NAME.match(name)) if isinstance(listed, Unread) else sorted(listed)
     with ThreadPoolExecutor(AT_ONCE) as pool:
         buckets = list(pool.map(partial(_bucket, ask, signed), wanted[:MOST_BUCKETS]))
     if len(wanted) > MOST_BUCKETS:
