@@ -18,7 +18,8 @@ from ansible_collections.nself.prod.plugins.module_utils.audit.checks import (
 from ansible_collections.nself.prod.plugins.module_utils.audit.facts import Facts
 from ansible_collections.nself.prod.plugins.module_utils.audit.model import Missing, NotApplicable
 from ansible_collections.nself.prod.plugins.module_utils.audit.policy import Policy
-from cases import postgres, postgres_schema as schema_cases
+from cases import postgres
+from cases import postgres_schema as schema_cases
 from cases.units import unit
 
 MODULES = (postgres_access, postgres_audit_log, postgres_roles, postgres_schema, postgres_settings, postgres_tls)

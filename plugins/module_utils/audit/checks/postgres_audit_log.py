@@ -36,7 +36,9 @@ def _age(item: Record, name: str) -> Any:
         raise Missing("postgres.audit_logs", Reason.NEEDS_ROOT, "row-level security hides its rows from POSTGRES_USER")
     if not item.read("asked"):
         raise Missing(
-            "postgres.audit_logs", Reason.ERROR, "it is large and has no index on its time, so it was not read"
+            "postgres.audit_logs",
+            Reason.ERROR,
+            "it is large and has no index on its time, or runs code of its owner's, so it was not read",
         )
     return item.read(name)
 
