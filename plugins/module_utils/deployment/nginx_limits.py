@@ -38,6 +38,8 @@ LIMIT_STATUS = "503"
 # Variables that hold what a client cannot choose, so that it cannot step out of its own limit.
 _OWN = re.compile(r"\$\{?(?:binary_remote_addr|remote_addr|proxy_protocol_addr|server_name|server_addr|server_port)\b")
 
+MOST_WAYS = 50  # locations of a server that are looked at for one way
+
 RoleOf = Callable[[str], str]
 
 
@@ -73,6 +75,27 @@ def entries_of(config: Sequence[Directive], server: Directive, role_of: RoleOf) 
                 status = value(chain, "limit_req_status", LIMIT_STATUS)
                 out[role, path] = Entry(role, path, name, limits_of(http, chain, "req"), status)
     return list(out.values())
+
+
+def way_to(config: Sequence[Directive], server: Directive, role_of: RoleOf, role: str, wanted: str) -> Optional[str]:
+    """Return the path by which a client's request arrives at a role as one for the wanted path; None where that is not known.
+
+    Where a location hands its own prefix on, the path below that prefix, which a service that knows of it takes for the wanted one.
+    """
+    targets = Targets(http_of(config), server)
+    below = None
+    try:
+        for path in _candidates(server, wanted)[:MOST_WAYS]:
+            served = serve(server, path)
+            if served is None:
+                continue
+            if _leads(served, targets, role_of, role, wanted):
+                return path
+            if below is None and any(role in _roles(targets, item, role_of) for item in _passes(served.blocks[-1])):
+                below = path
+    except Unclear:
+        return None
+    return below
 
 
 def location_name(location: Optional[Directive]) -> str:

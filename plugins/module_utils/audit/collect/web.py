@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import re
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from ansible_collections.nself.prod.plugins.module_utils.audit.collector import Collector, attempt
@@ -30,6 +30,8 @@ from ansible_collections.nself.prod.plugins.module_utils.audit.tables.web_probes
     STRANGER,
     Probe,
 )
+from ansible_collections.nself.prod.plugins.module_utils.deployment.nginx_limits import way_to
+from ansible_collections.nself.prod.plugins.module_utils.deployment.nginx_sites import servers_of
 from ansible_collections.nself.prod.plugins.module_utils.deployment.roles import role_of
 from ansible_collections.nself.prod.plugins.module_utils.deployment.sites import Nginx, Site
 from ansible_collections.nself.prod.plugins.module_utils.host import HostError
@@ -104,7 +106,8 @@ def host_of_upstream(upstream: str) -> str:
 
 
 def _targets(nginx: Nginx, roles: Callable[[str], str], moved: Any) -> Iterator[_Target]:
-    for site in nginx.sites:
+    servers: List[Any] = servers_of(nginx.config or ()) or [None] * len(nginx.sites)
+    for site, server in zip(nginx.sites, servers):
         if site.tls and not site.certificate:
             continue  # it refuses every handshake, so there is nobody to ask
         if all(listen.address.startswith(LOOPBACK) for listen in site.listens):
@@ -117,13 +120,21 @@ def _targets(nginx: Nginx, roles: Callable[[str], str], moved: Any) -> Iterator[
         found = [roles(host_of_upstream(upstream)) for upstream in site.upstreams]
         asked: List[str] = []
         for role in list(dict.fromkeys(found)) or ["other"]:
+            placed = [_placed(nginx, server, roles, role, probe) for probe in PROBES.get(role, OTHER)]
             # What every role is asked is asked once.
-            probes = tuple(
-                probe for probe in PROBES.get(role, OTHER) if probe.id not in asked or probe not in FIRST_OF_ALL
-            )
+            probes = tuple(probe for probe in placed if probe.id not in asked or probe not in FIRST_OF_ALL)
             asked += [probe.id for probe in probes if probe in FIRST_OF_ALL]
             if probes:
                 yield _Target(nginx, site, role, name, shown, doors[0] if doors else None, probes)
+
+
+def _placed(nginx: Nginx, server: Any, roles: Callable[[str], str], role: str, probe: Probe) -> Probe:
+    """Return a probe of a role at the path by which this site leads there: at / another service may answer in its place."""
+    own = probe not in FIRST_OF_ALL or (probe == web_probes.ROOT and role in web_probes.CONSOLES)
+    if server is None or not own:
+        return probe
+    way = way_to(nginx.config, server, lambda upstream: roles(host_of_upstream(upstream)), role, probe.path)
+    return replace(probe, path=way) if way else probe
 
 
 def _name(site: Site) -> Tuple[str, str]:
