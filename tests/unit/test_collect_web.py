@@ -131,6 +131,11 @@ def test_a_service_below_a_path_is_asked_there_and_not_what_answers_beside_it():
     assert verdict.status == "fail" and "prometheus" in verdict.actual
 
 
+def test_a_wildcard_in_clear_is_asked_by_a_name_that_it_covers():
+    facts, _requests = collect(OK, plain_site("*.example.com"), plain_site("~^x"), https_site())
+    assert [(entry["name"], entry["status"]) for entry in facts["redirects"]] == [("nself-prod-audit.example.com", 200)]
+
+
 def facts_of_web(facts):
     return {"deployment": {"state": "found", "units": []}, "web": facts}
 

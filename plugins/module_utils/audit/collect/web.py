@@ -239,7 +239,8 @@ def _plain_doors(running: Sequence[Nginx]) -> List[Tuple[str, Tuple[str, int]]]:
         plain = [listen.port for listen in listens if not listen.tls and not listen.address.startswith(LOOPBACK)]
         ports = sorted({port for port in plain if port in nginx.doors}, key=lambda port: (port != 80, port))
         for site in nginx.sites if ports else ():
-            names = site.plain_names if site.tls or site.names else (STRANGER,)
+            # Of a wildcard one name that it covers; an expression tells none.
+            names = site.plain_names or tuple(filter(None, (_name(site)[0],) if site.names or not site.tls else ()))
             out.update(((name, nginx.doors[ports[0]]), None) for name in names)
     return list(out)
 
