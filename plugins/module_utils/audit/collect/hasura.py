@@ -19,8 +19,7 @@ from typing import Any, Callable, Dict, List, Mapping
 from ansible_collections.nself.prod.plugins.module_utils.audit.collector import Collector, attempt
 from ansible_collections.nself.prod.plugins.module_utils.audit.facts import Unread
 from ansible_collections.nself.prod.plugins.module_utils.audit.model import Missing, Reason
-from ansible_collections.nself.prod.plugins.module_utils.deployment.doors import doors_of
-from ansible_collections.nself.prod.plugins.module_utils.host import HostError
+from ansible_collections.nself.prod.plugins.module_utils.deployment.doors import doors_of, first_answer
 from ansible_collections.nself.prod.plugins.module_utils.parse import graphql_answer
 from ansible_collections.nself.prod.plugins.module_utils.parse.hasura_metadata import (
     EVERY_COLUMN,
@@ -53,18 +52,16 @@ def collect(host: Any, need: Any) -> Dict[str, Any]:
 
 
 def _ask(host: Any, unit: Mapping[str, Any], method: str, path: str, body: str = "", **headers: str) -> http.Response:
-    """Return the answer of the first place where the unit can be reached. Raises HostError, Missing."""
+    """Return the answer of the first place where the unit can be reached. Raises Missing."""
     pairs = [(name.replace("_", "-"), value) for name, value in headers.items()]
     if body:
         pairs.append(("Content-Type", "application/json"))
-    problem: Exception = Missing(FACT, Reason.ERROR, "Hasura has no address that this host can reach")
-    for address, port in doors_of(unit, PORT):
-        try:
-            with host.connect(address, port, timeout=TIMEOUT) as stream:
-                return http.request(stream, method, path, "%s:%d" % (address, port), pairs, body)
-        except HostError as error:
-            problem = error
-    raise problem
+
+    def ask(address: str, port: int) -> http.Response:
+        with host.connect(address, port, timeout=TIMEOUT) as stream:
+            return http.request(stream, method, path, "%s:%d" % (address, port), pairs, body)
+
+    return first_answer(doors_of(unit, PORT), ask, FACT, "Hasura")
 
 
 # -- what a stranger is told ---------------------------------------------------------------------------------------------

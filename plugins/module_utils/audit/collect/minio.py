@@ -16,7 +16,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional
 from ansible_collections.nself.prod.plugins.module_utils.audit.collector import Collector, attempt
 from ansible_collections.nself.prod.plugins.module_utils.audit.facts import Unread
 from ansible_collections.nself.prod.plugins.module_utils.audit.model import Missing, Reason
-from ansible_collections.nself.prod.plugins.module_utils.deployment.reach import first_answer, places_of
+from ansible_collections.nself.prod.plugins.module_utils.deployment.doors import doors_of, first_answer
 from ansible_collections.nself.prod.plugins.module_utils.parse import s3_answers
 from ansible_collections.nself.prod.plugins.module_utils.probe import s3
 from ansible_collections.nself.prod.plugins.module_utils.probe.http import Response
@@ -112,7 +112,7 @@ def _get(
                 break
         return response
 
-    return first_answer(places_of(unit, port), ask, FACT, "MinIO")
+    return first_answer(doors_of(unit, port, own_first=True), ask, FACT, "MinIO")
 
 
 def _port(unit: Mapping[str, Any]) -> int:
