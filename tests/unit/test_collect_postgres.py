@@ -190,6 +190,22 @@ def test_key_and_certificate_are_those_of_the_servers_own_root(said):
     assert isinstance(facts["files"]["certificate"], Unread)  # there is none in this fake
 
 
+def test_the_days_of_the_certificate_are_told_and_rubbish_is_unread(said, root):
+    path = ROOT + "/var/lib/pgdata/server.crt"
+    body = json.loads((root / "tests/fixtures/tls/certificates.json").read_text(encoding="utf-8"))["p384"]
+    for text in (
+        "-----BEGIN CERTIFICATE-----\n%s\n-----END CERTIFICATE-----\n" % body,
+        "",
+        "-----BEGIN CERTIFICATE-----\nMAA=\n-----END",
+    ):
+        found = collect(served(said["mended"], {path: text}))["files"]["certificate"]
+        if body in text:
+            assert sorted(found) == ["first", "last"] and found["first"] < found["last"]
+            assert all(re.match(r"20\d\d-\d\d-\d\d\Z", day) for day in found.values())
+        else:
+            assert found.reason == "parse_error"
+
+
 def test_links_never_lead_out_of_the_servers_root():
     host = FakeHost(
         links={ROOT + "/etc/ssl": "/srv/../../../tls", ROOT + "/tls/key": "../../../../k", ROOT + "/a": "/a"}

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import datetime
 import posixpath
 import re
 from typing import Any, Dict, List, Mapping
@@ -12,8 +13,7 @@ from ansible_collections.nself.prod.plugins.module_utils.audit.collector import 
 from ansible_collections.nself.prod.plugins.module_utils.audit.facts import Unread
 from ansible_collections.nself.prod.plugins.module_utils.audit.model import Missing, Reason
 from ansible_collections.nself.prod.plugins.module_utils.host import HostError, NotFound
-from ansible_collections.nself.prod.plugins.module_utils.parse import pg_hba
-from ansible_collections.nself.prod.plugins.module_utils.parse.cert_dates import CertError, dates_of
+from ansible_collections.nself.prod.plugins.module_utils.parse import pg_hba, x509
 
 FACT = "postgres.files"
 MOST_LINKS = 20
@@ -98,10 +98,17 @@ def _key(host: Any, pid: str, settings: Mapping[str, Any]) -> Dict[str, Any]:
 def _certificate(host: Any, pid: str, settings: Mapping[str, Any]) -> Dict[str, str]:
     text = host.read(_tls_path(host, pid, settings, "ssl_cert_file"))
     try:
-        first, last = dates_of(text)
-    except CertError as error:
-        raise Missing(FACT, Reason.PARSE_ERROR, "PostgreSQL's certificate file %s" % error) from None
-    return {"first": first, "last": last}
+        found = x509.certificates_of(text)
+        certificate = x509.parse(found[0]) if found else None
+        if certificate is None:
+            raise ValueError("holds no certificate")
+        return {"first": _day(certificate.not_before), "last": _day(certificate.not_after)}
+    except (ValueError, OverflowError) as error:
+        raise Missing(FACT, Reason.PARSE_ERROR, "PostgreSQL's certificate file: %s" % error) from None
+
+
+def _day(seconds: float) -> str:
+    return datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc).date().isoformat()
 
 
 def hba(host: Any, unit: Mapping[str, Any]) -> List[Dict[str, Any]]:
