@@ -10,7 +10,8 @@ from types import SimpleNamespace
 
 import pytest
 from ansible_collections.nself.prod.plugins.module_utils.audit import engine
-from ansible_collections.nself.prod.plugins.module_utils.audit.collect import postgres, postgres_files, psql
+from ansible_collections.nself.prod.plugins.module_utils.audit.collect import postgres, psql
+from ansible_collections.nself.prod.plugins.module_utils.audit.collect.links import inside, root_of
 from ansible_collections.nself.prod.plugins.module_utils.audit.collector import Collector, Options, collect_all
 from ansible_collections.nself.prod.plugins.module_utils.audit.facts import Facts, Unread
 from ansible_collections.nself.prod.plugins.module_utils.audit.model import Missing
@@ -210,10 +211,10 @@ def test_links_never_lead_out_of_the_servers_root():
     host = FakeHost(
         links={ROOT + "/etc/ssl": "/srv/../../../tls", ROOT + "/tls/key": "../../../../k", ROOT + "/a": "/a"}
     )
-    assert postgres_files.inside(host, "70", "/etc/ssl/key") == ROOT + "/k"
-    assert postgres_files.inside(host, "70", "/../../etc/passwd") == ROOT + "/etc/passwd"
+    assert inside(host, root_of(70), "/etc/ssl/key") == ROOT + "/k"
+    assert inside(host, root_of(70), "/../../etc/passwd") == ROOT + "/etc/passwd"
     with pytest.raises(HostError):
-        postgres_files.inside(host, "70", "/a")
+        inside(host, root_of(70), "/a")
 
 
 def test_neighbours_are_other_projects_on_the_same_network():
