@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import re
-from typing import Mapping
+from typing import Any, Callable, Dict, Mapping, Sequence
 
 # role: (service names that nself generates, last parts of image names)
 ROLES = {
@@ -45,6 +45,16 @@ def role_of(service: str, image: str) -> str:
         if name in images:
             return role
     return ""
+
+
+def roles_of_hosts(units: Sequence[Mapping[str, Any]]) -> Callable[[str], str]:
+    """Return a function that tells the role of a host that something is passed on to: a service, container or address of these units."""
+    known: Dict[str, str] = {}
+    for unit in units:
+        for name in [unit.get("service"), unit.get("name")] + list(unit.get("addresses") or []):
+            if name:
+                known[str(name).lower()] = unit["role"]
+    return lambda host: known.get(host.lower()) or role_of(host, "")
 
 
 def is_nself(services: Mapping[str, str]) -> bool:

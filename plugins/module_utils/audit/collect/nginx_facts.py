@@ -28,7 +28,7 @@ from ansible_collections.nself.prod.plugins.module_utils.deployment.nginx_sites 
     http_of,
     servers_of,
 )
-from ansible_collections.nself.prod.plugins.module_utils.deployment.roles import role_of
+from ansible_collections.nself.prod.plugins.module_utils.deployment.roles import roles_of_hosts
 from ansible_collections.nself.prod.plugins.module_utils.deployment.sites import Nginx, Site
 from ansible_collections.nself.prod.plugins.module_utils.parse.nginx import walk
 
@@ -54,7 +54,7 @@ def collect(host: Any, need: Any) -> Dict[str, Any]:
     running: List[Nginx] = need("nginx")
     if not running:
         return dict(empty, state="absent")
-    roles = _roles(project.units)
+    roles = roles_of_hosts([] if isinstance(project.units, Unread) else project.units)
     facts: Dict[str, Any] = dict(empty, state="running", stale=_stale(running))
     used: Dict[str, int] = {}
     for one in running:
@@ -69,15 +69,6 @@ def collect(host: Any, need: Any) -> Dict[str, Any]:
             if _is_unclear(Targets(http, server), server):
                 facts["unclear"] = facts["unclear"] + [name]
     return facts
-
-
-def _roles(units: Any) -> Callable[[str], str]:
-    """Return a function that tells the role of a host that nginx passes requests on to."""
-    known: Dict[str, str] = {}
-    for unit in [] if isinstance(units, Unread) else units:
-        for name in [unit["service"], unit.get("name") or ""] + list(unit.get("addresses") or []):
-            known[str(name).lower()] = unit["role"]
-    return lambda host: known.get(host) or role_of(host, "")
 
 
 def _stale(running: List[Nginx]) -> Any:

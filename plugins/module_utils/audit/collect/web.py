@@ -32,7 +32,7 @@ from ansible_collections.nself.prod.plugins.module_utils.audit.tables.web_probes
 )
 from ansible_collections.nself.prod.plugins.module_utils.deployment.nginx_limits import way_to
 from ansible_collections.nself.prod.plugins.module_utils.deployment.nginx_sites import servers_of
-from ansible_collections.nself.prod.plugins.module_utils.deployment.roles import role_of
+from ansible_collections.nself.prod.plugins.module_utils.deployment.roles import roles_of_hosts
 from ansible_collections.nself.prod.plugins.module_utils.deployment.sites import Nginx, Site
 from ansible_collections.nself.prod.plugins.module_utils.host import HostError
 from ansible_collections.nself.prod.plugins.module_utils.parse import web_answer
@@ -63,7 +63,7 @@ def collect(host: Any, need: Any) -> Dict[str, Any]:
     """Return the facts."""
     running = need("nginx")
     units = attempt(lambda: need("project").units)
-    roles = _roles([] if isinstance(units, Unread) else units)
+    roles = roles_of_hosts([] if isinstance(units, Unread) else units)
     own = _own_origin([] if isinstance(units, Unread) else units)
     # A server block that only sends its visitors on to https serves nothing that could be judged.
     with ThreadPoolExecutor(max_workers=WORKERS) as pool:
@@ -76,16 +76,6 @@ def collect(host: Any, need: Any) -> Dict[str, Any]:
 
 
 # -- which sites there are, and what they are for --------------------------------------------------------------------------
-
-
-def _roles(units: Sequence[Mapping[str, Any]]) -> Callable[[str], str]:
-    """Return a function from an upstream's host to its role: by the unit of that service, container or address."""
-    known: Dict[str, str] = {}
-    for unit in units:
-        for name in [unit.get("service"), unit.get("name")] + list(unit.get("addresses") or []):
-            if name:
-                known[str(name)] = unit["role"]
-    return lambda upstream: known.get(upstream, "") or role_of(upstream, "") or "other"
 
 
 def _own_origin(units: Sequence[Mapping[str, Any]]) -> str:
@@ -117,7 +107,7 @@ def _targets(nginx: Nginx, roles: Callable[[str], str], moved: Any) -> Iterator[
         doors = [nginx.doors[port] for port in ports if port in nginx.doors]
         if not site.tls and doors and (name, doors[0]) in moved:
             continue
-        found = [roles(host_of_upstream(upstream)) for upstream in site.upstreams]
+        found = [roles(host_of_upstream(upstream)) or "other" for upstream in site.upstreams]
         asked: List[str] = []
         for role in list(dict.fromkeys(found)) or ["other"]:
             placed = [_placed(nginx, server, roles, role, probe) for probe in PROBES.get(role, OTHER)]
