@@ -122,6 +122,27 @@ def test_hasura_is_asked_for_its_permissions_with_its_own_secret(place):
     assert found["pools"] == [{"source": "default", "most": 20}]
 
 
+@pytest.mark.parametrize(
+    ("rule", "narrow"),
+    [
+        ({}, False),
+        (None, False),
+        ({"_and": []}, False),
+        ({"_and": [{}, {"_or": [{}, {"id": {"_eq": 1}}]}]}, False),
+        ({"id": {}}, False),
+        ({"_or": [{"id": {"_eq": 1}}, {}]}, False),
+        (FILTER, True),
+        ({"_and": [{}, FILTER]}, True),
+        ({"_or": [FILTER, FILTER]}, True),
+        ({"_or": []}, True),
+        ({"_not": {}}, True),
+        ({"_exists": {"_table": {"name": "x", "schema": "public"}, "_where": {}}}, True),
+    ],
+)
+def test_a_rule_that_keeps_no_row_out_is_no_filter(rule, narrow):
+    assert hasura_metadata.narrows(rule) is narrow
+
+
 def test_a_closed_engine_gives_nothing_away():
     peer = Engine()
     assert facts_of(peer)["engines"] == [
