@@ -71,3 +71,11 @@ def test_what_runs_a_statement_looks_first_whether_that_runs_code_of_others():
     assert "constraint_exclusion = off" in psql.script(ASKED)
     answered = psql.answers("!factors 22012\n", {"factors": ""})["factors"]
     assert "code of his own" in answered.detail
+
+
+def test_a_role_that_is_not_counted_is_not_known_to_have_its_factor():
+    facts = Facts(dict(deployment(unit("auth", "auth")), postgres={"factors": []}))
+    found = engine.judge(
+        {check.id: check for check in CHECKS}["AUTH-23"], facts, Policy({"mfa_required_roles": ["user"]})
+    )
+    assert found.status == "unknown"
