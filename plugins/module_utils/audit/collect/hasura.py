@@ -13,12 +13,12 @@ line. https://hasura.io/docs/2.0/api-reference/overview/
 from __future__ import annotations
 
 import json
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Callable, Dict, List, Mapping
 
 from ansible_collections.nself.prod.plugins.module_utils.audit.collector import Collector, attempt
 from ansible_collections.nself.prod.plugins.module_utils.audit.facts import Unread
 from ansible_collections.nself.prod.plugins.module_utils.audit.model import Missing, Reason
+from ansible_collections.nself.prod.plugins.module_utils.audit.pool import Pool
 from ansible_collections.nself.prod.plugins.module_utils.deployment.doors import doors_of, first_answer
 from ansible_collections.nself.prod.plugins.module_utils.parse import graphql_answer
 from ansible_collections.nself.prod.plugins.module_utils.parse.hasura_metadata import (
@@ -75,7 +75,7 @@ def _engine(host: Any, unit: Mapping[str, Any]) -> Dict[str, Any]:
         "console": lambda: _console(host, unit),
     }
     # Side by side: an engine that hangs costs one timeout, not four.
-    with ThreadPoolExecutor(max_workers=len(probes)) as pool:
+    with Pool(len(probes)) as pool:
         answers = {name: pool.submit(attempt, probe) for name, probe in probes.items()}
     return dict({name: answer.result() for name, answer in answers.items()}, service=unit["service"])
 

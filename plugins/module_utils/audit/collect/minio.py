@@ -9,13 +9,13 @@ ones with the root credentials that the process holds; they are sent to it alone
 from __future__ import annotations
 
 import re
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, Callable, Dict, List, Mapping, Optional
 
 from ansible_collections.nself.prod.plugins.module_utils.audit.collector import Collector, attempt
 from ansible_collections.nself.prod.plugins.module_utils.audit.facts import Unread
 from ansible_collections.nself.prod.plugins.module_utils.audit.model import Missing, Reason
+from ansible_collections.nself.prod.plugins.module_utils.audit.pool import Pool
 from ansible_collections.nself.prod.plugins.module_utils.deployment.doors import doors_of, first_answer
 from ansible_collections.nself.prod.plugins.module_utils.parse import s3_answers
 from ansible_collections.nself.prod.plugins.module_utils.probe import s3
@@ -61,8 +61,8 @@ def instance(host: Any, unit: Mapping[str, Any], told: List[str]) -> Dict[str, A
     listed = attempt(lambda: _buckets(signed))
     # A name of the env files whose bucket was never made is none; what the server itself tells is one, whatever it is called.
     wanted = sorted(name for name in names if BUCKET_NAME.match(name)) if isinstance(listed, Unread) else sorted(listed)
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        buckets = list(pool.map(partial(_bucket, ask, signed), wanted[:MOST_BUCKETS]))
+    with Pool(AT_ONCE) as pool:
+        buckets = pool.map(partial(_bucket, ask, signed), wanted[:MOST_BUCKETS])
     if len(wanted) > MOST_BUCKETS:
         listed = Unread(Reason.ERROR, "it has %d buckets: only the first %d were asked" % (len(wanted), MOST_BUCKETS))
     return {

@@ -15,13 +15,13 @@ tables/web_probes.py: reads, without any credential, a site's own one after the 
 from __future__ import annotations
 
 import re
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from ansible_collections.nself.prod.plugins.module_utils.audit.collector import Collector, attempt
 from ansible_collections.nself.prod.plugins.module_utils.audit.facts import Unread
 from ansible_collections.nself.prod.plugins.module_utils.audit.model import Reason
+from ansible_collections.nself.prod.plugins.module_utils.audit.pool import Pool
 from ansible_collections.nself.prod.plugins.module_utils.audit.tables import web_probes
 from ansible_collections.nself.prod.plugins.module_utils.audit.tables.web_probes import (
     OTHER,
@@ -66,12 +66,12 @@ def collect(host: Any, need: Any) -> Dict[str, Any]:
     roles = roles_of_hosts([] if isinstance(units, Unread) else units)
     own = _own_origin([] if isinstance(units, Unread) else units)
     # A server block that only sends its visitors on to https serves nothing that could be judged.
-    with ThreadPoolExecutor(max_workers=WORKERS) as pool:
+    with Pool(WORKERS) as pool:
         plain = _plain_doors(running)
-        redirects = list(pool.map(lambda item: _redirect(host, *item), plain))
+        redirects = pool.map(lambda item: _redirect(host, *item), plain)
         moved = {item for item, entry in zip(plain, redirects) if _leads_to_https(entry)}
         targets = [target for nginx in running for target in _targets(nginx, roles, moved)]
-        sites = list(pool.map(lambda target: _asked(host, target, own), targets))
+        sites = pool.map(lambda target: _asked(host, target, own), targets)
     return {"sites": [site for site in sites if site is not None], "redirects": redirects}
 
 
