@@ -227,6 +227,14 @@ def test_a_minio_that_does_not_answer_as_one_is_unread(peer):
     assert found["service_open"] is not False
 
 
+def test_a_bucket_with_a_name_of_old_times_is_asked_too():
+    found = ask_minio(stand_in(["Old_Uploads", "docs"], ["Old_Uploads"]))
+    assert [(item["name"], item["open"]) for item in found["buckets"]] == [
+        ("Old_Uploads", ["list", "get"]),
+        ("docs", []),
+    ]
+
+
 def test_more_buckets_than_are_asked_are_told():
     found = ask_minio(stand_in(["bucket-%d" % number for number in range(minio.MOST_BUCKETS + 1)]))
     assert isinstance(found["listed"], Unread) and len(found["buckets"]) == minio.MOST_BUCKETS

@@ -133,6 +133,14 @@ def test_a_host_with_only_the_projects_files_is_read_from_the_rendered_compose()
     ]
 
 
+def test_a_container_that_keeps_restarting_does_not_run():
+    item = inspected("hasura", "hasura/graphql-engine:v2.44.0")
+    item["State"].update(Status="restarting", Restarting=True)
+    facts = collect(FakeHost(project(), commands=engine(item, inspected("postgres", "postgres:16", identity="2"))))
+    units = by_service(facts)
+    assert units["hasura"]["level"] == "rendered" and units["postgres"]["level"] == "running"
+
+
 def test_a_secret_on_a_command_line_is_found_and_stands_in_no_fact():
     facts = collect(FakeHost(project()))
     assert by_service(facts)["hasura"]["argv_secrets"] == ["--token", "POSTGRES_PASSWORD"]

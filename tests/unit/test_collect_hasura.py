@@ -122,6 +122,27 @@ def test_hasura_is_asked_for_its_permissions_with_its_own_secret(place):
     assert found["pools"] == [{"source": "default", "most": 20}]
 
 
+@pytest.mark.parametrize(
+    ("rule", "narrow"),
+    [
+        ({}, False),
+        (None, False),
+        ({"_and": []}, False),
+        ({"_and": [{}, {"_or": [{}, {"id": {"_eq": 1}}]}]}, False),
+        ({"id": {}}, False),
+        ({"_or": [{"id": {"_eq": 1}}, {}]}, False),
+        (FILTER, True),
+        ({"_and": [{}, FILTER]}, True),
+        ({"_or": [FILTER, FILTER]}, True),
+        ({"_or": []}, True),
+        ({"_not": {}}, True),
+        ({"_exists": {"_table": {"name": "x", "schema": "public"}, "_where": {}}}, True),
+    ],
+)
+def test_a_rule_that_keeps_no_row_out_is_no_filter(rule, narrow):
+    assert hasura_metadata.narrows(rule) is narrow
+
+
 def test_a_closed_engine_gives_nothing_away():
     peer = Engine()
     assert facts_of(peer)["engines"] == [
@@ -129,6 +150,17 @@ def test_a_closed_engine_gives_nothing_away():
     ]
     assert {method for method, _path, _admin in peer.asked} == {"GET", "POST"}
     assert [path for _method, path, admin in peer.asked if not admin].count("/v1/metadata") == 1
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_an_engine_that_is_down_or_asked_too_often_refuses_nothing(status):
+    found = facts_of(lambda sent: answer(status, {"error": "later", "errors": [{"message": "later"}]}))["engines"][0]
+    assert all(isinstance(found[key], Unread) for key in ("metadata_denied", "schema_fields", "internals", "console"))
+
+
+def test_what_is_no_error_shows_no_internals_and_proves_nothing():
+    found = facts_of(lambda sent: answer(200, {"status": "ok"}))["engines"][0]
+    assert isinstance(found["internals"], Unread) and isinstance(found["schema_fields"], Unread)
 
 
 def test_an_open_engine_is_told_by_its_answers():

@@ -102,6 +102,9 @@ def test_without_units_the_names_of_nself_are_known():
 # -- networks ------------------------------------------------------------------------------------------------------------
 
 
+HERE = SimpleNamespace(project="app", directory="/opt/nself")
+
+
 def container(identity, name, *nets, running=True, mode="app"):
     entries = {net: {"NetworkID": "id-" + net} for net in nets}
     return {
@@ -126,7 +129,7 @@ def inspected(*answers):
 
 def look(containers, found, command=None, state="found"):
     host = FakeHost(commands={"docker": command or inspected(("app", False), ("bridge", False))})
-    known = {"docker_containers": containers, "project": SimpleNamespace(state=state, units=found)}
+    known = {"docker_containers": containers, "project": SimpleNamespace(state=state, units=found, found=HERE)}
     known["docker_networks"] = None
 
     def need(name):
@@ -149,6 +152,14 @@ def test_one_call_tells_who_shares_the_data_services_networks():
     assert [item["service"] for item in found] == ["postgres", "redis"]
     assert found[1]["networks"][0]["default"] is True
     assert [argv[:3] for argv, _stdin, _env in host.ran] == [("docker", "network", "inspect")]
+
+
+def test_a_container_of_ones_own_that_keeps_restarting_is_no_stranger():
+    restarting = container("2", "app_web", "app")
+    restarting["State"]["Restarting"] = True
+    restarting["Config"] = {"Labels": {"com.docker.compose.project": "app"}}
+    found, _host = look([container("1", "app_db", "app"), restarting], [unit("1", "postgres")])
+    assert found[0]["networks"][0]["strangers"] == []
 
 
 def test_the_hosts_network_and_another_containers():

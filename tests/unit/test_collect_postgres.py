@@ -10,7 +10,8 @@ from types import SimpleNamespace
 
 import pytest
 from ansible_collections.nself.prod.plugins.module_utils.audit import engine
-from ansible_collections.nself.prod.plugins.module_utils.audit.collect import postgres, postgres_files, psql
+from ansible_collections.nself.prod.plugins.module_utils.audit.collect import postgres, psql
+from ansible_collections.nself.prod.plugins.module_utils.audit.collect.links import inside, root_of
 from ansible_collections.nself.prod.plugins.module_utils.audit.collector import Collector, Options, collect_all
 from ansible_collections.nself.prod.plugins.module_utils.audit.facts import Facts, Unread
 from ansible_collections.nself.prod.plugins.module_utils.audit.model import Missing
@@ -190,14 +191,30 @@ def test_key_and_certificate_are_those_of_the_servers_own_root(said):
     assert isinstance(facts["files"]["certificate"], Unread)  # there is none in this fake
 
 
+def test_the_days_of_the_certificate_are_told_and_rubbish_is_unread(said, root):
+    path = ROOT + "/var/lib/pgdata/server.crt"
+    body = json.loads((root / "tests/fixtures/tls/certificates.json").read_text(encoding="utf-8"))["p384"]
+    for text in (
+        "-----BEGIN CERTIFICATE-----\n%s\n-----END CERTIFICATE-----\n" % body,
+        "",
+        "-----BEGIN CERTIFICATE-----\nMAA=\n-----END",
+    ):
+        found = collect(served(said["mended"], {path: text}))["files"]["certificate"]
+        if body in text:
+            assert sorted(found) == ["first", "last"] and found["first"] < found["last"]
+            assert all(re.match(r"20\d\d-\d\d-\d\d\Z", day) for day in found.values())
+        else:
+            assert found.reason == "parse_error"
+
+
 def test_links_never_lead_out_of_the_servers_root():
     host = FakeHost(
         links={ROOT + "/etc/ssl": "/srv/../../../tls", ROOT + "/tls/key": "../../../../k", ROOT + "/a": "/a"}
     )
-    assert postgres_files.inside(host, "70", "/etc/ssl/key") == ROOT + "/k"
-    assert postgres_files.inside(host, "70", "/../../etc/passwd") == ROOT + "/etc/passwd"
+    assert inside(host, root_of(70), "/etc/ssl/key") == ROOT + "/k"
+    assert inside(host, root_of(70), "/../../etc/passwd") == ROOT + "/etc/passwd"
     with pytest.raises(HostError):
-        postgres_files.inside(host, "70", "/a")
+        inside(host, root_of(70), "/a")
 
 
 def test_neighbours_are_other_projects_on_the_same_network():

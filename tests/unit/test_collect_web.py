@@ -20,13 +20,16 @@ from ansible_collections.nself.prod.plugins.module_utils.audit.tables.web_probes
     PROBES,
     STRANGER,
 )
+from ansible_collections.nself.prod.plugins.module_utils.deployment.nginx_sites import sites_of
 from ansible_collections.nself.prod.plugins.module_utils.deployment.sites import Listen, Nginx, Site
 from ansible_collections.nself.prod.plugins.module_utils.host import HostError
+from ansible_collections.nself.prod.plugins.module_utils.parse.nginx import load
 from ansible_collections.nself.prod.plugins.module_utils.parse.web_answer import headers_of, is_html, marks_of
 from ansible_collections.nself.prod.plugins.module_utils.probe import http
 from hypothesis import given
 from hypothesis import strategies as st
 
+BY_ID = {check.id: check for check in CHECKS}
 HTTPS, PLAIN = ("127.0.0.1", 443), ("127.0.0.1", 80)
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\nhello"
 GONE = b"HTTP/1.1 404 Not Found\r\n\r\n"
@@ -91,12 +94,62 @@ def plain_site(*names, port=80):
     return Site(names, (Listen("0.0.0.0", port, False, not names),), file="/etc/nginx/conf.d/default.conf", line=2)
 
 
+def collect_config(answer, text):
+    """Return (facts, requests) of an nginx with this http block."""
+    config = load("http { %s }" % text)
+    host = WebHost(answer)
+    running = [Nginx("nginx", "", sites_of(config), {443: HTTPS, 80: PLAIN}, config)]
+    needed = {"nginx": running, "project": SimpleNamespace(units=[]), "docker_containers": []}
+    return web.collect(host, needed.__getitem__), host.requests
+
+
 def collect(answer, *sites, units=(), doors=None):
     """Return (facts, requests)."""
     host = WebHost(answer if callable(answer) else lambda request: answer)
     running = [Nginx("nginx", "", sites, {443: HTTPS, 80: PLAIN} if doors is None else doors)]
-    needed = {"nginx": running, "project": SimpleNamespace(units=list(units))}
+    needed = {"nginx": running, "project": SimpleNamespace(units=list(units)), "docker_containers": []}
     return web.collect(host, needed.__getitem__), host.requests
+
+
+ONE_NAME = """server { listen 443 ssl; server_name example.com; ssl_certificate c; ssl_certificate_key k;
+    location / { proxy_pass http://app:3000; }
+    location /auth/ { proxy_pass http://auth:4000/; }
+    location /metrics/ { proxy_pass http://prometheus:9090; } }"""
+
+
+def test_a_service_below_a_path_is_asked_there_and_not_what_answers_beside_it():
+    def answer(request):
+        open_there = request.path == "/metrics/api/v1/status/buildinfo"
+        return OK if open_there or request.path == "/" else GONE
+
+    facts, _requests = collect_config(answer, ONE_NAME)
+    paths = {site["role"]: {item["probe"]: item["path"] for item in site["answers"]} for site in facts["sites"]}
+    assert paths["auth"] == {"preflight": "/auth/signin/email-password", "foreign": "/auth/healthz"}
+    assert paths["prometheus"]["console"] == "/metrics/api/v1/status/buildinfo"
+    assert paths["prometheus"]["root"] == "/metrics/" and paths["other"]["root"] == "/"
+    verdict = engine.judge(BY_ID["NET-28"], Facts(facts_of_web(facts)), Policy()).verdict
+    assert verdict.status == "fail" and "prometheus" in verdict.actual
+
+
+def test_a_wildcard_in_clear_is_asked_by_a_name_that_it_covers():
+    facts, _requests = collect(OK, plain_site("*.example.com"), plain_site("~^x"), https_site())
+    assert [(entry["name"], entry["status"]) for entry in facts["redirects"]] == [("nself-prod-audit.example.com", 200)]
+
+
+def test_a_service_is_known_by_what_its_networks_call_it():
+    units = [{"id": "1", "service": "a", "name": "app_a_1", "role": "prometheus"}]
+    networks = {"app": {"Aliases": ["Numbers"]}, "x": {"Aliases": None}, "y": None}
+    known = {
+        "nginx": [Nginx("nginx", "", (https_site("x.example.com", upstreams=("numbers",)),), {443: HTTPS})],
+        "project": SimpleNamespace(units=units),
+        "docker_containers": [{"Id": "1", "NetworkSettings": {"Networks": networks}}],
+    }
+    facts = web.collect(WebHost(lambda request: OK), known.__getitem__)
+    assert [site["role"] for site in facts["sites"]] == ["prometheus"]
+
+
+def facts_of_web(facts):
+    return {"deployment": {"state": "found", "units": []}, "web": facts}
 
 
 def test_each_site_is_asked_in_its_own_name_what_its_role_is_asked():
@@ -268,10 +321,8 @@ def test_what_nginx_answers_for_a_service_says_nothing_of_what_that_shows(status
 
 
 def test_no_nginx_and_no_knowledge_of_it():
-    assert web.collect(None, {"nginx": [], "project": SimpleNamespace(units=[])}.__getitem__) == {
-        "sites": [],
-        "redirects": [],
-    }
+    known = {"nginx": [], "project": SimpleNamespace(units=[]), "docker_containers": []}
+    assert web.collect(None, known.__getitem__) == {"sites": [], "redirects": []}
 
     def unknown(name):
         raise Missing(name, Reason.NEEDS_ROOT, "permission denied")

@@ -7,13 +7,15 @@ The answers of LOCATIONS are those of a real nginx 1.26, which was asked for eac
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from ansible_collections.nself.prod.plugins.module_utils.deployment import nginx_context as context
 from ansible_collections.nself.prod.plugins.module_utils.deployment.nginx_headers import places_of
 from ansible_collections.nself.prod.plugins.module_utils.deployment.nginx_limits import entries_of, patience_of
 from ansible_collections.nself.prod.plugins.module_utils.deployment.nginx_locations import Unclear, matches, serve
 from ansible_collections.nself.prod.plugins.module_utils.deployment.nginx_sites import http_of, servers_of, sites_of
-from ansible_collections.nself.prod.plugins.module_utils.deployment.nginx_ways import ways_are_hidden, ways_of
+from ansible_collections.nself.prod.plugins.module_utils.deployment.nginx_ways import way_to, ways_are_hidden, ways_of
 from ansible_collections.nself.prod.plugins.module_utils.deployment.roles import role_of
 from ansible_collections.nself.prod.plugins.module_utils.parse.nginx import load, named
 from hypothesis import given
@@ -122,6 +124,13 @@ def test_rewrites_in_a_circle_end():
     "text",
     [
         "location ~ (a+)+$ { }",
+        "location ~ ^(a+b?)+$ { }",
+        "location ~ ^(a|a)*$ { }",
+        "location ~ '^(?:a{1,9}){9}$' { }",
+        "location ~ ^.*.*.*.*.*.*.*.*.*.*x$ { }",
+        "location ~ '%s' { }" % ("a?" * 30 + "a" * 30),
+        "location ~ ^%sx { }" % ("(a|a)" * 40),
+        "%s location / { }" % ("rewrite ^(.*)$ $1$1; " * 40),
         "location ~ (?C1)a { }",
         "location ~ [[:digit:]] { }",
         "location ~ %s { }" % ("a" * 600),
@@ -134,6 +143,31 @@ def test_rewrites_in_a_circle_end():
 def test_what_cannot_be_told_is_said(text):
     with pytest.raises(Unclear):
         serve(server(text)[1], "/aaaa")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text"),
+    [
+        (r"^/(?:api|auth)/v(\d+)/(.*)$", "/api/v1/users/5"),
+        (r"\.(?:js|css|png|jpe?g|gif|ico|svg|woff2?|ttf|eot|map)$", "/static/a/b/c.woff2"),
+        (r"^/(?<name>[a-z-]+)(/.*)?$", "/storage/x"),
+        (r"^/~(.+?)(/.*)?$", "/~me/x"),
+        (r"(?:ab)+/[0-9a-f]{8}$", "/abab/0123abcd"),
+        (r"[()*+?|]{2}", "/()"),
+    ],
+)
+def test_an_ordinary_expression_is_followed(pattern, text):
+    assert matches(pattern, text)
+
+
+@given(st.text(alphabet="a|?*+(){},9.", max_size=40))
+def test_no_expression_takes_long(pattern):
+    started = time.monotonic()
+    try:
+        matches("^" + pattern + "x", "a" * 60)
+    except Unclear:
+        pass
+    assert time.monotonic() - started < 2
 
 
 @given(st.text(alphabet="ab/.*+()[]{}^$?\\|<>", max_size=12), st.text(alphabet="ab/.", max_size=12))
@@ -288,6 +322,43 @@ def test_a_second_way_has_limits_of_its_own(text, path):
         return
     found = entries(ALSO + text)
     assert found["/v1/graphql"].limits and found[path].limits == []
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ("location / { proxy_pass http://auth:4000; }", "/healthz"),
+        ("location /auth/ { proxy_pass http://auth:4000/; } location / { proxy_pass http://app; }", "/auth/healthz"),
+        # Its own prefix is handed on: a service that knows of it answers below it.
+        ("location /auth/ { proxy_pass http://auth:4000; } location / { proxy_pass http://app; }", "/auth/healthz"),
+        ("location /auth/ { rewrite ^/auth(/.*)$ $1 break; proxy_pass http://auth:4000; }", "/auth/healthz"),
+        ("location ~ ^/login/(.*)$ { proxy_pass http://auth:4000/$1; }", "/login/healthz"),
+        (
+            "location /in/ { rewrite ^/in(/.*)$ /x$1 last; } location /x/ { internal; proxy_pass http://auth:4000/; }",
+            "/in/healthz",
+        ),
+        ("location / { try_files $uri @a; } location @a { proxy_pass http://auth:4000; }", "/healthz"),
+        ("location / { return 404; } location = /x { return 404; }", None),
+        ("location / { proxy_pass http://app; }", None),
+        ("location ~ ^(a+)+$ { } location / { proxy_pass http://auth:4000; }", None),
+    ],
+)
+def test_the_path_by_which_a_service_is_asked(text, path):
+    config, found = server(text)
+    assert way_to(config, found, lambda host: role_of(host, ""), "auth", "/healthz") == path
+
+
+def test_a_target_of_many_variables_does_not_take_long():
+    started = time.monotonic()
+    config, found = server(
+        "location @a { rewrite ^ %s/x; proxy_pass http://auth:4000; }" % ("/$a" * 40)
+        + "location /b { rewrite ^/b %s$1- break; proxy_pass http://auth:4000; }" % ("$1" * 60)
+    )
+    try:
+        ways_are_hidden(config, found, lambda host: role_of(host, ""))
+    except Unclear:
+        pass
+    assert time.monotonic() - started < 2
 
 
 def test_too_many_locations_are_not_followed():
@@ -449,6 +520,7 @@ def test_strange_configurations_are_judged_or_unclear(items):
         lambda: places_of(http_of(config), found),
         lambda: entries_of(config, found, lambda host: role_of(host, "")),
         lambda: patience_of(config, found, lambda host: role_of(host, "")),
+        lambda: way_to(config, found, lambda host: role_of(host, ""), "auth", "/healthz"),
     ):
         try:
             look()

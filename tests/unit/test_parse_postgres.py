@@ -4,12 +4,9 @@
 
 from __future__ import annotations
 
-import base64
-
 import pytest
 from ansible_collections.nself.prod.plugins.module_utils.audit.database import beyond_local, reached, worldwide
 from ansible_collections.nself.prod.plugins.module_utils.parse import pg_hba, pg_verifier
-from ansible_collections.nself.prod.plugins.module_utils.parse.cert_dates import CertError, dates_of
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -129,38 +126,3 @@ def test_no_rubbish_verifier_fits(verifier, role, password):
     assert not pg_verifier.fits(verifier, role, password)
     assert not pg_verifier.fits("SCRAM-SHA-256$4096:%s$%s" % (verifier, password), role, password)
     assert pg_verifier.method_of(verifier) == pg_verifier.UNKNOWN
-
-
-def test_dates_of_a_certificate():
-    cert = (
-        "-----BEGIN CERTIFICATE-----\n%s\n-----END CERTIFICATE-----\n"
-        % base64.b64encode(
-            _seq(
-                _seq(
-                    b"\xa0\x03\x02\x01\x02"
-                    + b"\x02\x01\x05"
-                    + _seq(b"")
-                    + _seq(b"\x31\x00")
-                    + _seq(_time(0x17, b"491231235959Z") + _time(0x18, b"20500102000000Z"))
-                )
-            )
-        ).decode()
-    )
-    assert dates_of("a comment\n" + cert) == ("2049-12-31", "2050-01-02")
-    for cut in range(30, len(cert) - 30, 4):
-        with pytest.raises(CertError):
-            dates_of(cert[:cut] + "\n-----END CERTIFICATE-----\n")
-
-
-def _seq(content):
-    return b"\x30\x81" + bytes((len(content),)) + content
-
-
-def _time(tag, text):
-    return bytes((tag, len(text))) + text
-
-
-@given(st.binary(max_size=200))
-def test_no_rubbish_is_a_certificate(data):
-    with pytest.raises(CertError):
-        dates_of("-----BEGIN CERTIFICATE-----\n%s\n-----END CERTIFICATE-----\n" % base64.b64encode(data).decode())

@@ -61,3 +61,21 @@ def test_a_mended_schema_passes(findings):
 
 def test_no_section_is_asked_twice():
     assert not set(postgres_sql.SECTIONS) & set(postgres_sql_schema.SECTIONS)
+
+
+def test_what_runs_a_statement_looks_first_whether_that_runs_code_of_others():
+    # Proven on a real server: a view auth.users, an index and statistics over a function of their owner's ran it as the superuser.
+    for name, select in postgres_sql_schema.SECTIONS.items():
+        if "query_to_xml" in select:
+            assert "pg_statistic_ext" in select and "pg_index" in select, name
+    assert "constraint_exclusion = off" in psql.script(ASKED)
+    answered = psql.answers("!factors 22012\n", {"factors": ""})["factors"]
+    assert "code of his own" in answered.detail
+
+
+def test_a_role_that_is_not_counted_is_not_known_to_have_its_factor():
+    facts = Facts(dict(deployment(unit("auth", "auth")), postgres={"factors": []}))
+    found = engine.judge(
+        {check.id: check for check in CHECKS}["AUTH-23"], facts, Policy({"mfa_required_roles": ["user"]})
+    )
+    assert found.status == "unknown"

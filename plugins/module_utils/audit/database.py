@@ -5,15 +5,28 @@
 from __future__ import annotations
 
 import ipaddress
-from typing import Any, Dict, List, Optional, Tuple
+from dataclasses import replace
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 from ansible_collections.nself.prod.plugins.module_utils.audit.facts import Record
-from ansible_collections.nself.prod.plugins.module_utils.audit.model import Level, Missing, Reason
-from ansible_collections.nself.prod.plugins.module_utils.audit.units import of_role, plain
+from ansible_collections.nself.prod.plugins.module_utils.audit.model import (
+    Check,
+    Level,
+    Missing,
+    NotApplicable,
+    Reason,
+    Resource,
+    Status,
+    Verdict,
+)
+from ansible_collections.nself.prod.plugins.module_utils.audit.units import level_of, name_of, of_role, plain
+from ansible_collections.nself.prod.plugins.module_utils.audit.verdicts import summed, unread
 from ansible_collections.nself.prod.plugins.module_utils.parse.proc_net import is_loopback
 
 # Where a setting comes from that holds for the whole server; any other source is this one session's, role's or database's.
 SERVER_WIDE = ("default", "environment variable", "configuration file", "command line", "override")
+FACT = "postgres"
+NOT_ASKED = "is a PostgreSQL too, and was not asked: only the service postgres is"
 SCHEMES = ("postgres", "postgresql")
 
 
@@ -21,6 +34,42 @@ def server(facts: Any) -> Record:
     """Return what the deployment's PostgreSQL says. Raises NotApplicable where the deployment has none, Missing where it is not known."""
     of_role(facts, "postgres")
     return facts.record("postgres")
+
+
+def of_every_server(checks: Sequence[Check]) -> Tuple[Check, ...]:
+    """Return checks of what PostgreSQL says that pass only where every one that runs was asked.
+
+    The facts are those of the one that is the deployment's own; a replica, or a database of another service, may be as open as it likes.
+    """
+
+    def whole(judge: Callable[[Any, Any], Verdict]) -> Callable[[Any, Any], Verdict]:
+        def judged(facts: Any, policy: Any) -> Verdict:
+            try:
+                verdict = judge(facts, policy)
+            except NotApplicable:
+                for name in _not_asked(facts):
+                    raise Missing(FACT, Reason.ERROR, "%s %s" % (name, NOT_ASKED)) from None
+                raise
+            others = _not_asked(facts) if verdict.status == Status.PASS else []
+            if not others:
+                return verdict
+            own = verdict.resources or (Resource("postgres", verdict.status, verdict.actual, verdict.level),)
+            more = [unread(name, Missing(FACT, Reason.ERROR, NOT_ASKED)) for name in others]
+            return summed(verdict.expected, list(own) + more)
+
+        return judged
+
+    return tuple(replace(item, judge=whole(item.judge)) for item in checks)
+
+
+def _not_asked(facts: Any) -> List[str]:
+    """Return the PostgreSQL services that run beside the one that was asked."""
+    if facts.read("deployment.state") == "none":
+        return []
+    units = [unit for unit in facts.records("deployment.units") if unit.read("role") == "postgres"]
+    if len(units) < 2:
+        return []  # one, or none at all
+    return sorted({name_of(unit) for unit in units if level_of(unit) == Level.RUNNING} - {"postgres"})
 
 
 def in_force(postgres: Record, name: str) -> str:

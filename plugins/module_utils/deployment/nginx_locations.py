@@ -17,9 +17,12 @@ from ansible_collections.nself.prod.plugins.module_utils.deployment.nginx_contex
 from ansible_collections.nself.prod.plugins.module_utils.parse.nginx import Directive, named
 
 MOST_REWRITES = 10  # as nginx: then it answers 500
-LONGEST_PATTERN = 500
-# Repeats of repeats take for ever on what nearly matches.
-_EXPLOSIVE = re.compile(r"[+*}]\)*[?+]?\)[+*{]")
+LONGEST_PATTERN, LONGEST_PATH = 500, 2000
+# While an expression is tried nothing else runs here, no deadline either, so its steps are bounded before: about 20 ms.
+MOST_STEPS = 1000000
+_ATOM = re.compile(
+    r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\((?:\?(?:P?<\w+>|[:=!]|<[=!]))?|(?:[*+?]|\{\d*,?\d*\})[?+]?|.", re.S
+)
 # Sets within sets, [[:digit:]] among them, mean something else here than in PCRE.
 _OTHERWISE = re.compile(r"\[\[|\[:|--|&&|\|\||~~")
 _MODIFIERS = ("=", "^~", "~*", "~")
@@ -153,13 +156,48 @@ def _search(body: Sequence[Directive], path: str) -> Tuple[List[Directive], bool
 
 def matches(pattern: str, text: str, loose: bool = False) -> "Optional[re.Match[str]]":
     """Return how an expression matches. Raises Unclear for one that this language does not have or must not try."""
-    if len(pattern) > LONGEST_PATTERN or _EXPLOSIVE.search(pattern) or _OTHERWISE.search(pattern):
+    if len(pattern) > LONGEST_PATTERN or len(text) > LONGEST_PATH or _OTHERWISE.search(pattern):
         raise Unclear("an expression is too intricate to be followed")
+    if _steps(pattern, len(text)) > MOST_STEPS:
+        raise Unclear("an expression may take too long to be followed")
     try:
         # PCRE writes named groups both ways, Python the one with P only.
         return re.search(re.sub(r"\(\?<(?![=!])", "(?P<", pattern), text, re.I if loose else 0)
     except (re.error, OverflowError, RecursionError):
         raise Unclear("an expression is not understood") from None
+
+
+def _steps(pattern: str, length: int) -> float:
+    """Return how many ways there may be to match a text of this length. Raises Unclear for a repeat of what has a choice itself."""
+    steps = 1.0 if pattern.startswith("^") else length + 1.0
+    choices = [False]  # of each open group: whether what it matches may be of several lengths or kinds
+    kinds = [1]  # of each open group
+    closed = False  # whether the group that ends here is so
+    for atom in _ATOM.findall(pattern):
+        ended, closed = closed, False
+        if atom[0] == "(":
+            choices.append(False)
+            kinds.append(1)
+        elif atom == ")" and len(choices) > 1:
+            closed = choices.pop()
+            steps *= kinds.pop()
+            choices[-1] = choices[-1] or closed
+        elif atom[0] in "*+" or (atom[0] == "{" and "," in atom):
+            if ended:
+                raise Unclear("an expression is too intricate to be followed")
+            steps *= length + 1.0
+            choices[-1] = True
+        elif atom[0] == "{" and len(atom) > 1 and ended:
+            raise Unclear("an expression is too intricate to be followed")
+        elif atom[0] == "?":
+            steps *= 2.0
+            choices[-1] = True
+        elif atom == "|":
+            kinds[-1] += 1
+            choices[-1] = True
+        if steps > MOST_STEPS:
+            break
+    return steps * kinds[0]
 
 
 def _rewritten(body: Sequence[Directive], path: str) -> Tuple[str, str, bool]:

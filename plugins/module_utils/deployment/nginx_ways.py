@@ -29,6 +29,7 @@ ATTACKED = {"auth": ("/signin/email-password", "/signin/mfa/totp"), "hasura": ("
 EXPRESSIONS = ("~", "~*")
 MOST_FALLBACKS = 5
 MOST_CANDIDATES = 1000
+MOST_ASKED = 50  # of them, for one way
 _ASKED = re.compile(r"\$\{?(?:request_uri|uri|document_uri)\b")
 _CAPTURE = re.compile(r"\$\{?[1-9]")
 _QUERY = re.compile(r"(?:\$\{?is_args\}?|\?).*", re.S)
@@ -76,6 +77,31 @@ def ways_of(config: Sequence[Directive], server: Directive, role_of: RoleOf) -> 
                 id(item.block) not in ends and _could(item, targets, role_of, role, wanted) for item in leading
             )
     return ways, hidden
+
+
+def way_to(config: Sequence[Directive], server: Directive, role_of: RoleOf, role: str, wanted: str) -> Optional[str]:
+    """Return the path by which a client's request arrives at a role as one for the wanted path; None where that is not known.
+
+    Where a location hands its own prefix on, the path below that prefix, which a service that knows of it takes for the wanted one.
+    """
+    targets = Targets(http_of(config), server)
+    locations = _locations(server)
+    # Those that lead there first. Another may still do so by a rewrite.
+    locations.sort(key=lambda item: not _leads_to(item, targets, role_of, role))
+    if not locations or not _leads_to(locations[0], targets, role_of, role):
+        return None
+    below = None
+    try:
+        for path in _candidates(locations, targets, wanted)[:MOST_ASKED]:
+            for served in (trail[-1] for trail in _trails(server, path)):
+                if _arrives_at(served, path, targets, role_of, role) in (wanted, None):
+                    return path
+                passed = any(role in roles_of(targets, item, role_of) for item in passes_of(served.blocks[-1]))
+                if below is None and passed and path.endswith(wanted):
+                    below = path
+    except Unclear:
+        return None
+    return below
 
 
 def location_name(location: Optional[Directive]) -> str:
@@ -212,8 +238,20 @@ def _fits(template: str, wanted: str) -> bool:
     """Tell whether a text with variables can be a path."""
     path = _QUERY.sub("", template)
     path = _path_of(path) if "://" in path else path
-    parts = re.split(r"\$(?:\{\w+\}|\w+)", path)
-    return bool(re.match("^%s$" % ".*".join(map(re.escape, parts)), wanted, re.S))
+    first, *between = re.split(r"\$(?:\{\w+\}|\w+)", path)
+    if not between:
+        return first == wanted
+    last = between.pop()
+    if len(first) + len(last) > len(wanted) or not (wanted.startswith(first) and wanted.endswith(last)):
+        return False
+    # Step by step: an expression of many gaps would try them all against each other.
+    place, end = len(first), len(wanted) - len(last)
+    for part in between:
+        place = wanted.find(part, place, end)
+        if place < 0:
+            return False
+        place += len(part)
+    return True
 
 
 def ways_are_hidden(config: Sequence[Directive], server: Directive, role_of: RoleOf) -> bool:

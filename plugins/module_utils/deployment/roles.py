@@ -5,7 +5,9 @@
 from __future__ import annotations
 
 import re
-from typing import Mapping
+from typing import Any, Callable, Dict, List, Mapping
+
+from ansible_collections.nself.prod.plugins.module_utils.audit.facts import Unread
 
 # role: (service names that nself generates, last parts of image names)
 ROLES = {
@@ -45,6 +47,27 @@ def role_of(service: str, image: str) -> str:
         if name in images:
             return role
     return ""
+
+
+def roles_of_hosts(units: Any, containers: Any) -> Callable[[str], str]:
+    """Return a function that tells the role of a host that something is passed on to: a service, container or address.
+
+    units, containers: those of the deployment in clear and those of the engine, each Unread where they are not known. A container
+    is also known by what its networks call it, which compose lets everybody choose.
+    """
+    aliases = {} if isinstance(containers, Unread) else {str(item.get("Id")): _aliases(item) for item in containers}
+    known: Dict[str, str] = {}
+    for unit in [] if isinstance(units, Unread) else units:
+        names = [unit.get("service"), unit.get("name")] + list(unit.get("addresses") or [])
+        for name in names + aliases.get(str(unit.get("id")), []):
+            if name:
+                known[str(name).lower()] = unit["role"]
+    return lambda host: known.get(host.lower()) or role_of(host, "")
+
+
+def _aliases(container: Mapping[str, Any]) -> List[str]:
+    networks = (container.get("NetworkSettings") or {}).get("Networks") or {}
+    return [str(name) for entry in networks.values() for name in (entry or {}).get("Aliases") or []]
 
 
 def is_nself(services: Mapping[str, str]) -> bool:

@@ -52,7 +52,7 @@ def _of_source(source: Mapping[str, Any]) -> Iterator[Dict[str, Any]]:
                     raise ValueError("a permission of %s is no object" % name)
                 if rule.get("backend_only") is True:
                     continue
-                filtered = bool(rule.get("check" if action == "insert" else "filter"))
+                filtered = narrows(rule.get("check" if action == "insert" else "filter"))
                 out = _permission(entry, name, action, filtered)
                 if action == "select":
                     out.update(columns=_columns(rule, name), limit=_limit(rule.get("limit")), type=graphql_type(table))
@@ -62,6 +62,23 @@ def _of_source(source: Mapping[str, Any]) -> Iterator[Dict[str, Any]]:
         if isinstance(configuration, dict) and configuration.get("exposed_as") == "mutation":
             for entry in _maps(function.get("permissions") or [], "permissions"):
                 yield _permission(entry, table_name(function.get("function")), "function", False)
+
+
+def narrows(rule: Any, depth: int = 20) -> bool:
+    """Tell whether a rule can keep any row out: {} cannot, nor can and, or of such rules, nor a column without a condition."""
+    if not isinstance(rule, dict) or not depth:
+        return False
+    for key, value in rule.items():
+        items = value if isinstance(value, list) else [value]
+        if key == "_and" and any(narrows(item, depth - 1) for item in items):
+            return True
+        if key == "_or" and all(narrows(item, depth - 1) for item in items):
+            return True
+        if key not in ("_and", "_or") and value not in ({}, None):
+            return True
+        if key == "_not" and value is not None:
+            return True  # not of what is always true lets nothing through
+    return False
 
 
 def _permission(entry: Mapping[str, Any], table: str, action: str, filtered: bool) -> Dict[str, Any]:

@@ -4,9 +4,10 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Any, Dict, List, Mapping, Sequence
+
+from ansible_collections.nself.prod.plugins.module_utils.parse import graphql_answer
 
 VALUE_LIMIT = 2000  # characters of one header
 BODY_LIMIT = 256 * 1024  # characters of a body in which marks are looked for
@@ -42,19 +43,9 @@ def marks_of(text: str, table: Mapping[str, str]) -> List[str]:
     text = text[:BODY_LIMIT]
     found = [mark for mark, pattern in table.items() if re.search(pattern, text, re.I)]
     if text.lstrip()[:1] == "{":
-        try:
-            document = json.loads(text)
-        except (ValueError, RecursionError):
-            document = None
+        document = graphql_answer.parse(text)
         if isinstance(document, dict):
-            found += ["internal"] if _has_internals(document) else []
+            found += ["internal"] if graphql_answer.has_internals(document) else []
             data = document.get("data")
             found += ["schema"] if isinstance(data, dict) and isinstance(data.get("__schema"), dict) else []
     return sorted(found)
-
-
-def _has_internals(document: Dict[str, Any]) -> bool:
-    errors = document.get("errors")
-    entries = [item for item in errors if isinstance(item, dict)] if isinstance(errors, list) else []
-    extensions = [item.get("extensions") for item in entries] + [document]
-    return any(isinstance(item, dict) and "internal" in item for item in extensions)

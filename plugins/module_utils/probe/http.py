@@ -14,8 +14,11 @@ from typing import Any, Iterable, List, Optional, Tuple
 from ansible_collections.nself.prod.plugins.module_utils.audit.model import Reason
 from ansible_collections.nself.prod.plugins.module_utils.host import HostError
 
+MOST_INTERIM = 8  # answers before the answer
 BODY_LIMIT = 4 * 1024 * 1024  # bytes of an answer, its head included
 AGENT = "nself.prod"
+CHUNK_HEAD_LIMIT = 4096  # bytes of a chunk's size and what is said of it
+_HEX = re.compile(rb"[0-9A-Fa-f]{1,16}\Z")
 _STATUS = re.compile(rb"HTTP/1\.[01] (\d{3})(?: |\r|$)")
 
 
@@ -68,7 +71,7 @@ def parse(raw: bytes, method: str = "GET") -> Response:
     """Return the answer that a server sent until it closed the connection. Raises Silent, HostError(parse_error)."""
     if not raw:
         raise Silent(Reason.ERROR, "HTTP answer", "the server closed the connection without a word")
-    while True:
+    for _turn in range(MOST_INTERIM + 1):
         head, _blank, body = raw.partition(b"\r\n\r\n")
         found = _STATUS.match(head)
         if not found:
@@ -76,6 +79,8 @@ def parse(raw: bytes, method: str = "GET") -> Response:
         if found.group(1) == b"101" or not found.group(1).startswith(b"1"):
             break
         raw = body  # an interim answer, such as 100 or 103
+    else:
+        raise HostError(Reason.PARSE_ERROR, "HTTP answer", "nothing but interim answers comes from there")
     lines = [line.decode("latin-1").partition(":") for line in head.split(b"\r\n")[1:]]
     headers = tuple((name.strip(), value.strip()) for name, colon, value in lines if colon)
     response = Response(int(found.group(1)), headers, body)
@@ -87,15 +92,17 @@ def parse(raw: bytes, method: str = "GET") -> Response:
 
 
 def _dechunked(data: bytes) -> bytes:
-    """Return a chunked body's content: all of it that came whole."""
+    """Return a chunked body's content: all of it that came whole. In one pass, as a server may send a million chunks of one byte."""
     out: List[bytes] = []
+    at = 0
     while True:
-        size, newline, data = data.partition(b"\r\n")
-        try:
-            count = int(size.split(b";")[0].strip() or b"0", 16)
-        except ValueError:
-            raise HostError(Reason.PARSE_ERROR, "HTTP answer", "its chunks have no size") from None
-        if not newline or count <= 0:
+        end = data.find(b"\r\n", at, at + CHUNK_HEAD_LIMIT)
+        head = data[at : end if end >= 0 else at + CHUNK_HEAD_LIMIT]
+        size = head.split(b";")[0].strip() or b"0"
+        if not _HEX.match(size):
+            raise HostError(Reason.PARSE_ERROR, "HTTP answer", "its chunks have no size")
+        count = int(size, 16)
+        if end < 0 or count <= 0:
             return b"".join(out)
-        out.append(data[:count])
-        data = data[count + 2 :]
+        out.append(data[end + 2 : end + 2 + count])
+        at = end + 2 + count + 2

@@ -24,7 +24,7 @@ def has(**backups):
 
 
 def dump(age=3, size=200000, name="app-20261125.sql.gz", **more):
-    return dict({"path": "%s/%s" % (FOLDER, name), "data": True, "age": age, "size": size}, **more)
+    return dict({"path": "%s/%s" % (FOLDER, name), "data": True, "kind": "gzip", "age": age, "size": size}, **more)
 
 
 def dumps(*sizes, age=3):
@@ -104,6 +104,7 @@ CASES = {
             # the clock of a network storage is a little ahead
             dumps(200000, age=-1),
             has(files=[dump(size=None)]),
+            has(files=[dump(name="app.sql", kind="text")]),
         ],
         "fail": [
             none(),
@@ -118,6 +119,8 @@ CASES = {
             has(files=[dump(1, name="minio-20261125.tar")], offsite=[]),
             has(files=[dump(data=False, name="id.key")], offsite=[]),
             has(files=[dump(age=None, size=None)], offsite=[]),
+            # a long report of today beside an old dump
+            has(files=[dump(1, name="report.txt", kind="text"), dump(90)], offsite=[]),
         ],
         "unknown": [
             none(["RESTIC_REPOSITORY"]),

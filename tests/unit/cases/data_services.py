@@ -22,6 +22,13 @@ def minio(*buckets, env=None, listed=True, service_open=False, **more):
     return dict(deployment(unit("minio", "minio", env=env, **more)), minio={"instances": [found]})
 
 
+def replicas(*instances):
+    """Two servers of one service: what one shows says nothing of the other."""
+    merged = dict(instances[0])
+    merged["minio"] = {"instances": [item["minio"]["instances"][0] for item in instances]}
+    return merged
+
+
 def encrypting(*buckets, env=KEY, **more):
     facts = minio(*buckets, env=env, **more)
     del facts["minio"]["instances"][0]["service_open"]
@@ -89,11 +96,14 @@ CASES = {
             minio(bucket(), bucket("avatars", policy=["s3:GetObject"])),
             minio(bucket(policy=["s3:PutObject"]), listed=SILENT),
             minio(bucket(), service_open=True),
+            replicas(minio(bucket()), minio(bucket(can=["list"]))),
+            replicas(minio(bucket()), minio(bucket(), service_open=True)),
         ],
         "unknown": [
             UNREADABLE,
             silent("minio"),
             minio(bucket(), listed=SILENT),
+            replicas(minio(bucket()), minio(bucket(), listed=SILENT)),
             minio(bucket(), service_open=SILENT),
             minio(dict(bucket(), open=SILENT)),
             minio(dict(bucket(), policy=SILENT)),

@@ -27,6 +27,8 @@ from ansible_collections.nself.prod.plugins.module_utils.audit.verdicts import d
 from ansible_collections.nself.prod.plugins.module_utils.parse import magic
 
 FUTURE = -1  # hours: the clocks of a host and of its storage may differ a little
+# A long text that does not begin as SQL is a report of something, be it ever so new, unless it is called a dump.
+DUMP_NAME = re.compile(r"\.(sql|dump|pgdump)\b", re.I)
 # The key of such a backup opens it as well, so somebody has it in clear; with age and OpenPGP the host needs no secret.
 ONE_KEY = (magic.OPENSSL, "restic repository", "borg repository", "pgbackrest repository")
 
@@ -61,7 +63,8 @@ def require_deployment(facts: Any) -> None:
 def backup_recent(facts: Any, policy: Any) -> Verdict:
     most, percent = policy["backup_max_age_hours"], policy["backup_min_percent"]
     expected = "at most %d hours old, at least %d %% of the median size" % (most, percent)
-    found = [item for item in backups_of(facts) if not places.OTHER_THAN_DATABASE.search(_name(item))]
+    found = [item for item in backups_of(facts) if item.read("kind") != magic.TEXT or DUMP_NAME.search(_name(item))]
+    found = [item for item in found if not places.OTHER_THAN_DATABASE.search(_name(item))]
     dated = [item for item in found if item.read("age") is not None]
     if not dated:
         elsewhere = facts.read("backups.offsite")

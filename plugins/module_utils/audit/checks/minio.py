@@ -27,14 +27,14 @@ READING = ("s3:GetObject", "s3:ListBucket", "s3:GetBucketLocation")
 AUTOMATIC = "MINIO_KMS_AUTO_ENCRYPTION"
 
 
-def _instance(facts: Any, unit: Record) -> Record:
-    """Return what a unit's server answered. Raises Missing."""
+def _instances(facts: Any, unit: Record) -> List[Record]:
+    """Return what the servers of a unit's service answered: each replica for itself. Raises Missing."""
     if level_of(unit) != Level.RUNNING:
         raise Missing("minio.instances", Reason.ERROR, "it does not run, so it cannot be asked")
-    for item in facts.records("minio.instances"):
-        if item.read("service") == name_of(unit):
-            return item
-    raise Missing("minio.instances", Reason.ERROR, "it was not asked")
+    found = [item for item in facts.records("minio.instances") if item.read("service") == name_of(unit)]
+    if not found:
+        raise Missing("minio.instances", Reason.ERROR, "it was not asked")
+    return found
 
 
 def _all_listed(item: Record) -> "tuple[bool, str]":
@@ -44,13 +44,13 @@ def _all_listed(item: Record) -> "tuple[bool, str]":
 
 
 def _each_bucket(facts: Any, unit: Record, judge: Any) -> List[Resource]:
-    """Judge every bucket of a unit's server; what is not known of the whole server becomes an unknown resource of its name."""
+    """Judge every bucket of a unit's servers; what is not known of a whole server becomes an unknown resource of its name."""
     try:
-        item = _instance(facts, unit)
-        buckets = item.records("buckets")
+        items = _instances(facts, unit)
+        buckets = [bucket for item in items for bucket in item.records("buckets")]
     except Missing as missing:
         return [Resource(name_of(unit), "unknown", missing.detail, level_of(unit), missing.reason)]
-    found = each([item], lambda _item: name_of(unit), _all_listed)
+    found = each(items, lambda _item: name_of(unit), _all_listed)
     return found + each(buckets, lambda bucket: str(bucket.read("name")), judge)
 
 
@@ -84,7 +84,7 @@ def minio_encrypted(facts: Any, policy: Any) -> Verdict:
             found.append(resource(name_of(unit), False, "no key and no key service", level_of(unit)))
         elif truthy(automatic) or automatic.lower() == "enabled":
             found += each(
-                [unit], name_of, lambda item: (bool(_instance(facts, item)), "%s, encrypts everything" % AUTOMATIC)
+                [unit], name_of, lambda item: (bool(_instances(facts, item)), "%s, encrypts everything" % AUTOMATIC)
             )
         else:
             found += _each_bucket(facts, unit, _encrypts)
@@ -137,8 +137,8 @@ def buckets_private(facts: Any, policy: Any) -> Verdict:
 
 
 def _service(facts: Any, unit: Record) -> "tuple[bool, str]":
-    is_open = _instance(facts, unit).read("service_open")
-    return is_open is False, "anybody may read it" if is_open else "refused"
+    is_open = [item.read("service_open") for item in _instances(facts, unit)]
+    return all(item is False for item in is_open), "anybody may read it" if any(is_open) else "refused"
 
 
 CHECKS = (minio_encrypted, buckets_private)

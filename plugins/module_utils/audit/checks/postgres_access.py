@@ -14,6 +14,7 @@ from ansible_collections.nself.prod.plugins.module_utils.audit.database import (
     in_force,
     is_network,
     logins,
+    of_every_server,
     rule_name,
     rule_text,
     rules,
@@ -258,4 +259,4 @@ def _sessions(postgres: Record, supers: Any) -> Tuple[bool, str]:
     return not bad, ", ".join(bad) or "%d over a network, none by a superuser" % len(network)
 
 
-CHECKS = (password_strong, scram_only, hba_methods, hba_scope, app_not_superuser)
+CHECKS = of_every_server((password_strong, scram_only, hba_methods, hba_scope, app_not_superuser))

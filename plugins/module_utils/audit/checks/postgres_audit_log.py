@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any, List, Tuple
 
-from ansible_collections.nself.prod.plugins.module_utils.audit.database import in_force, server
+from ansible_collections.nself.prod.plugins.module_utils.audit.database import in_force, of_every_server, server
 from ansible_collections.nself.prod.plugins.module_utils.audit.database_clients import clients
 from ansible_collections.nself.prod.plugins.module_utils.audit.facts import Record
 from ansible_collections.nself.prod.plugins.module_utils.audit.model import (
@@ -36,7 +36,9 @@ def _age(item: Record, name: str) -> Any:
         raise Missing("postgres.audit_logs", Reason.NEEDS_ROOT, "row-level security hides its rows from POSTGRES_USER")
     if not item.read("asked"):
         raise Missing(
-            "postgres.audit_logs", Reason.ERROR, "it is large and has no index on its time, so it was not read"
+            "postgres.audit_logs",
+            Reason.ERROR,
+            "it is large and has no index on its time, or runs code of its owner's, so it was not read",
         )
     return item.read(name)
 
@@ -152,4 +154,4 @@ def _kept(item: Record, purges: Any, least: int) -> Tuple[bool, str]:
     return True, "append-only, nothing was deleted yet; the oldest entry is %d days old" % days
 
 
-CHECKS = (audit_log_live, audit_log_durable)
+CHECKS = of_every_server((audit_log_live, audit_log_durable))

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any, List, Tuple
 
-from ansible_collections.nself.prod.plugins.module_utils.audit.database import server
+from ansible_collections.nself.prod.plugins.module_utils.audit.database import of_every_server, server
 from ansible_collections.nself.prod.plugins.module_utils.audit.facts import Record
 from ansible_collections.nself.prod.plugins.module_utils.audit.model import Fix, Severity, Verdict, check
 from ansible_collections.nself.prod.plugins.module_utils.audit.verdicts import each, summed
@@ -93,4 +93,4 @@ def _definers(schema: Record) -> Tuple[bool, str]:
     return not bad, ", ".join(bad) or "none that can be misused"
 
 
-CHECKS = (privileged_roles, schema_hygiene)
+CHECKS = of_every_server((privileged_roles, schema_hygiene))

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any, List, Tuple
 
-from ansible_collections.nself.prod.plugins.module_utils.audit.database import server
+from ansible_collections.nself.prod.plugins.module_utils.audit.database import of_every_server, server
 from ansible_collections.nself.prod.plugins.module_utils.audit.database_clients import clients
 from ansible_collections.nself.prod.plugins.module_utils.audit.facts import Record
 from ansible_collections.nself.prod.plugins.module_utils.audit.model import (
@@ -131,4 +131,4 @@ def rls_policies_sane(facts: Any, policy: Any) -> Verdict:
                   each(server(facts).records("policies"), name, judge), "no table has a policy")  # fmt: skip
 
 
-CHECKS = (rls_enabled, rls_enforced, rls_policies_sane)
+CHECKS = of_every_server((rls_enabled, rls_enforced, rls_policies_sane))

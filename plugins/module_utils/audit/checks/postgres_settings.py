@@ -7,7 +7,12 @@ from __future__ import annotations
 import re
 from typing import Any, Callable, Sequence, Tuple
 
-from ansible_collections.nself.prod.plugins.module_utils.audit.database import in_force, server, values_of
+from ansible_collections.nself.prod.plugins.module_utils.audit.database import (
+    in_force,
+    of_every_server,
+    server,
+    values_of,
+)
 from ansible_collections.nself.prod.plugins.module_utils.audit.facts import Record
 from ansible_collections.nself.prod.plugins.module_utils.audit.model import (
     Fix,
@@ -202,4 +207,4 @@ def db_supported(facts: Any, policy: Any) -> Verdict:
     )
 
 
-CHECKS = (log_connections, log_disconnections, log_statement, settings_live, db_supported)
+CHECKS = of_every_server((log_connections, log_disconnections, log_statement, settings_live, db_supported))

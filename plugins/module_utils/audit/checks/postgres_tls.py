@@ -12,6 +12,7 @@ from ansible_collections.nself.prod.plugins.module_utils.audit.database import (
     in_force,
     is_network,
     logins,
+    of_every_server,
     rule_text,
     rules,
     server,
@@ -135,4 +136,4 @@ def _rules(postgres: Record) -> Tuple[bool, str]:
     return not bad, "may come in clear: %s" % ", ".join(bad) if bad else "hostssl only"
 
 
-CHECKS = (tls_on, tls_used)
+CHECKS = of_every_server((tls_on, tls_used))

@@ -29,10 +29,16 @@ UNLIMITED = 1 << 60  # the kernel's "no limit" of cgroup v1 is a page below 2^63
 
 def collect(host: Any, need: Any) -> List[Dict[str, Any]]:
     """Return a unit for every running container, those of other projects included, with the compose labels."""
-    containers = [item for item in need("docker_containers") if (item.get("State") or {}).get("Running")]
+    containers = [item for item in need("docker_containers") if _has_process(item)]
     members = _processes(host, [str(item["Id"]) for item in containers])
     volumes = attempt(lambda: need("docker_volumes"))
     return [_unit(host, item, members.get(str(item["Id"]), []), volumes) for item in containers]
+
+
+def _has_process(item: Dict[str, Any]) -> bool:
+    """Tell whether a container runs: the engine says so too of one that keeps failing and waits for its next start."""
+    state = item.get("State") or {}
+    return bool(state.get("Running")) and not state.get("Restarting")
 
 
 def _processes(host: Any, ids: List[str]) -> Dict[str, List[str]]:

@@ -13,14 +13,13 @@ line. https://hasura.io/docs/2.0/api-reference/overview/
 from __future__ import annotations
 
 import json
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Callable, Dict, List, Mapping
 
 from ansible_collections.nself.prod.plugins.module_utils.audit.collector import Collector, attempt
 from ansible_collections.nself.prod.plugins.module_utils.audit.facts import Unread
 from ansible_collections.nself.prod.plugins.module_utils.audit.model import Missing, Reason
-from ansible_collections.nself.prod.plugins.module_utils.deployment.doors import doors_of
-from ansible_collections.nself.prod.plugins.module_utils.host import HostError
+from ansible_collections.nself.prod.plugins.module_utils.audit.pool import Pool
+from ansible_collections.nself.prod.plugins.module_utils.deployment.doors import doors_of, first_answer
 from ansible_collections.nself.prod.plugins.module_utils.parse import graphql_answer
 from ansible_collections.nself.prod.plugins.module_utils.parse.hasura_metadata import (
     EVERY_COLUMN,
@@ -53,18 +52,16 @@ def collect(host: Any, need: Any) -> Dict[str, Any]:
 
 
 def _ask(host: Any, unit: Mapping[str, Any], method: str, path: str, body: str = "", **headers: str) -> http.Response:
-    """Return the answer of the first place where the unit can be reached. Raises HostError, Missing."""
+    """Return the answer of the first place where the unit can be reached. Raises Missing."""
     pairs = [(name.replace("_", "-"), value) for name, value in headers.items()]
     if body:
         pairs.append(("Content-Type", "application/json"))
-    problem: Exception = Missing(FACT, Reason.ERROR, "Hasura has no address that this host can reach")
-    for address, port in doors_of(unit, PORT):
-        try:
-            with host.connect(address, port, timeout=TIMEOUT) as stream:
-                return http.request(stream, method, path, "%s:%d" % (address, port), pairs, body)
-        except HostError as error:
-            problem = error
-    raise problem
+
+    def ask(address: str, port: int) -> http.Response:
+        with host.connect(address, port, timeout=TIMEOUT) as stream:
+            return http.request(stream, method, path, "%s:%d" % (address, port), pairs, body)
+
+    return first_answer(doors_of(unit, PORT), ask, FACT, "Hasura")
 
 
 # -- what a stranger is told ---------------------------------------------------------------------------------------------
@@ -78,13 +75,21 @@ def _engine(host: Any, unit: Mapping[str, Any]) -> Dict[str, Any]:
         "console": lambda: _console(host, unit),
     }
     # Side by side: an engine that hangs costs one timeout, not four.
-    with ThreadPoolExecutor(max_workers=len(probes)) as pool:
+    with Pool(len(probes)) as pool:
         answers = {name: pool.submit(attempt, probe) for name, probe in probes.items()}
     return dict({name: answer.result() for name, answer in answers.items()}, service=unit["service"])
 
 
+def _told(host: Any, unit: Mapping[str, Any], method: str, path: str, body: str = "") -> http.Response:
+    """Return what a stranger is answered. Raises Missing where the engine is down or asked too often: that refuses nothing."""
+    answer = _ask(host, unit, method, path, body)
+    if answer.status >= 500 or answer.status == 429:
+        raise Missing("hasura.engines", Reason.ERROR, "Hasura answered %d at %s" % (answer.status, path))
+    return answer
+
+
 def _metadata_denied(host: Any, unit: Mapping[str, Any]) -> bool:
-    answer = _ask(host, unit, "POST", "/v1/metadata", EXPORT)
+    answer = _told(host, unit, "POST", "/v1/metadata", EXPORT)
     denied = graphql_answer.is_denied(answer.status, graphql_answer.parse(answer.text))
     if denied is None:
         raise Missing("hasura.engines", Reason.ERROR, "Hasura answered %d to a metadata request" % answer.status)
@@ -92,7 +97,7 @@ def _metadata_denied(host: Any, unit: Mapping[str, Any]) -> bool:
 
 
 def _schema_fields(host: Any, unit: Mapping[str, Any]) -> int:
-    answer = _ask(host, unit, "POST", "/v1/graphql", SCHEMA)
+    answer = _told(host, unit, "POST", "/v1/graphql", SCHEMA)
     count = graphql_answer.fields_shown(graphql_answer.parse(answer.text))
     if count is None:
         raise Missing(
@@ -102,17 +107,16 @@ def _schema_fields(host: Any, unit: Mapping[str, Any]) -> int:
 
 
 def _internals(host: Any, unit: Mapping[str, Any]) -> bool:
-    document = graphql_answer.parse(_ask(host, unit, "POST", "/v1/graphql", MALFORMED).text)
-    if not isinstance(document, dict):
-        raise Missing("hasura.engines", Reason.PARSE_ERROR, "Hasura's answer to a malformed query is no JSON")
+    document = graphql_answer.parse(_told(host, unit, "POST", "/v1/graphql", MALFORMED).text)
+    if not isinstance(document, dict) or not ("errors" in document or "error" in document):
+        raise Missing(
+            "hasura.engines", Reason.PARSE_ERROR, "Hasura's answer to a malformed query is no error of GraphQL"
+        )
     return graphql_answer.has_internals(document)
 
 
 def _console(host: Any, unit: Mapping[str, Any]) -> bool:
-    status = _ask(host, unit, "GET", "/console").status
-    if status >= 500:
-        raise Missing("hasura.engines", Reason.ERROR, "Hasura answered %d at /console" % status)
-    return 200 <= status < 300
+    return 200 <= _told(host, unit, "GET", "/console").status < 300
 
 
 # -- what an administrator is told ---------------------------------------------------------------------------------------

@@ -9,14 +9,14 @@ ones with the root credentials that the process holds; they are sent to it alone
 from __future__ import annotations
 
 import re
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, Callable, Dict, List, Mapping, Optional
 
 from ansible_collections.nself.prod.plugins.module_utils.audit.collector import Collector, attempt
 from ansible_collections.nself.prod.plugins.module_utils.audit.facts import Unread
 from ansible_collections.nself.prod.plugins.module_utils.audit.model import Missing, Reason
-from ansible_collections.nself.prod.plugins.module_utils.deployment.reach import first_answer, places_of
+from ansible_collections.nself.prod.plugins.module_utils.audit.pool import Pool
+from ansible_collections.nself.prod.plugins.module_utils.deployment.doors import doors_of, first_answer
 from ansible_collections.nself.prod.plugins.module_utils.parse import s3_answers
 from ansible_collections.nself.prod.plugins.module_utils.probe import s3
 from ansible_collections.nself.prod.plugins.module_utils.probe.http import Response
@@ -59,12 +59,10 @@ def instance(host: Any, unit: Mapping[str, Any], told: List[str]) -> Dict[str, A
     }
     names = {name.split(":", 1)[0] for name in names}
     listed = attempt(lambda: _buckets(signed))
-    if isinstance(listed, list):
-        # A name of the env files whose bucket was never made is none.
-        names = set(listed)
-    wanted = sorted(name for name in names if BUCKET_NAME.match(name))
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        buckets = list(pool.map(partial(_bucket, ask, signed), wanted[:MOST_BUCKETS]))
+    # A name of the env files whose bucket was never made is none; what the server itself tells is one, whatever it is called.
+    wanted = sorted(name for name in names if BUCKET_NAME.match(name)) if isinstance(listed, Unread) else sorted(listed)
+    with Pool(AT_ONCE) as pool:
+        buckets = pool.map(partial(_bucket, ask, signed), wanted[:MOST_BUCKETS])
     if len(wanted) > MOST_BUCKETS:
         listed = Unread(Reason.ERROR, "it has %d buckets: only the first %d were asked" % (len(wanted), MOST_BUCKETS))
     return {
@@ -114,7 +112,7 @@ def _get(
                 break
         return response
 
-    return first_answer(places_of(unit, port), ask, FACT, "MinIO")
+    return first_answer(doors_of(unit, port, own_first=True), ask, FACT, "MinIO")
 
 
 def _port(unit: Mapping[str, Any]) -> int:

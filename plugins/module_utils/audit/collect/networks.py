@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 from typing import Any, Dict, List, Mapping
 
+from ansible_collections.nself.prod.plugins.module_utils.audit.collect.project import belongs
 from ansible_collections.nself.prod.plugins.module_utils.audit.collector import Collector, attempt
 from ansible_collections.nself.prod.plugins.module_utils.audit.facts import Unread
 from ansible_collections.nself.prod.plugins.module_utils.audit.model import Level, Missing, Reason
@@ -56,7 +57,9 @@ def collect(host: Any, need: Any) -> Dict[str, Any]:
     if isinstance(project.units, Unread):
         raise Missing("networks", project.units.reason, project.units.detail)
     running = [unit for unit in project.units if unit["level"] == Level.RUNNING]
-    ours = {unit["id"] for unit in running}
+    # One that just restarts is no running unit, and no stranger either.
+    ours = {str(item["Id"]) for item in need("docker_containers") if belongs(_labels(item), project.found)}
+    ours |= {unit["id"] for unit in running}
     containers = {str(item["Id"]): item for item in need("docker_containers")}
     inspected = attempt(lambda: need("docker_networks"))
     services = []
@@ -71,6 +74,10 @@ def collect(host: Any, need: Any) -> Dict[str, Any]:
                 }
             )
     return {"services": services}
+
+
+def _labels(item: Mapping[str, Any]) -> Dict[str, str]:
+    return (item.get("Config") or {}).get("Labels") or {}
 
 
 def _home(identity: str, containers: Mapping[str, Mapping[str, Any]]) -> Any:

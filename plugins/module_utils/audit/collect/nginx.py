@@ -17,6 +17,7 @@ import re
 import shlex
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
+from ansible_collections.nself.prod.plugins.module_utils.audit.collect.links import inside, root_of
 from ansible_collections.nself.prod.plugins.module_utils.audit.collector import Collector, attempt
 from ansible_collections.nself.prod.plugins.module_utils.audit.model import Missing, Reason
 from ansible_collections.nself.prod.plugins.module_utils.deployment.doors import doors_of
@@ -26,7 +27,6 @@ from ansible_collections.nself.prod.plugins.module_utils.host import HostError, 
 from ansible_collections.nself.prod.plugins.module_utils.parse import nginx as parse
 
 PREFIX, CONFIG = "/etc/nginx", "/etc/nginx/nginx.conf"
-MOST_LINKS = 40  # as the kernel: more is a cycle
 TICKS = 100.0  # of the kernel's clock a second, as it tells programs (USER_HZ)
 SLACK = 1.0  # seconds: /proc/stat gives the time of boot in whole ones
 MASTER, WORKER, LEAVING = "nginx: master process", "nginx: worker process", "is shutting down"
@@ -38,7 +38,7 @@ def collect(host: Any, need: Any) -> List[Nginx]:
 
 def _nginx(host: Any, unit: Mapping[str, Any]) -> Nginx:
     titles = _titles(host, unit)
-    files = Files(host, "/proc/%s/root" % unit["pid"])
+    files = Files(host, root_of(unit["pid"]))
     config = _config(titles, unit)
     tree = _tree(files, config)
     sites = sites_of(tree)
@@ -116,25 +116,16 @@ class Files:
         self._host = host
         self.root = root
         self.times: Dict[str, float] = {}
-        self._known: Dict[str, str] = {"/": "/"}
+        self._known: Dict[str, str] = {}
 
-    def real(self, path: str, links: int = MOST_LINKS) -> str:
+    def real(self, path: str) -> str:
         """Return a path without symbolic links: one to /x means the container's /x, and not the host's."""
-        path = posixpath.normpath("/" + path.lstrip("/"))
-        if path in self._known:
-            return self._known[path]
-        if links == 0:
-            raise HostError(Reason.ERROR, path, "too many symbolic links")
-        folder, name = posixpath.split(path)
-        here = posixpath.join(self.real(folder, links), name)
-        if self._host.stat(self.root + here, follow=False).kind == "link":
-            target = self._host.readlink(self.root + here)
-            here = self.real(posixpath.join(posixpath.dirname(here), target), links - 1)
-        self._known[path] = here
-        return here
+        if path not in self._known:
+            self._known[path] = inside(self._host, self.root, path)
+        return self._known[path]
 
     def read(self, path: str) -> str:
-        real = self.root + self.real(path)
+        real = self.real(path)
         info = self._host.stat(real)
         # The time of a file's content can be set back, as cp -p does, the time of its entry cannot.
         self.times[path] = max(info.mtime, info.ctime)
@@ -153,7 +144,7 @@ class Files:
         if not _is_pattern(part):
             return [part]
         try:
-            real = self.root + self.real(folder)
+            real = self.real(folder)
             names = self._host.listdir(real)
             # A file that was taken away leaves its trace here only.
             self.times[folder + "/"] = self._host.stat(real).mtime

@@ -14,7 +14,7 @@ What the lists mean in detail stands in deployment/nginx_limits.py and deploymen
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, List, Mapping
+from typing import Any, Callable, Dict, List
 
 from ansible_collections.nself.prod.plugins.module_utils.audit.collector import Collector, attempt
 from ansible_collections.nself.prod.plugins.module_utils.audit.facts import Unread
@@ -28,7 +28,7 @@ from ansible_collections.nself.prod.plugins.module_utils.deployment.nginx_sites 
     http_of,
     servers_of,
 )
-from ansible_collections.nself.prod.plugins.module_utils.deployment.roles import role_of
+from ansible_collections.nself.prod.plugins.module_utils.deployment.roles import roles_of_hosts
 from ansible_collections.nself.prod.plugins.module_utils.deployment.sites import Nginx, Site
 from ansible_collections.nself.prod.plugins.module_utils.parse.nginx import walk
 
@@ -54,7 +54,7 @@ def collect(host: Any, need: Any) -> Dict[str, Any]:
     running: List[Nginx] = need("nginx")
     if not running:
         return dict(empty, state="absent")
-    roles = _roles(project.units, attempt(lambda: need("docker_containers")))
+    roles = roles_of_hosts(project.units, attempt(lambda: need("docker_containers")))
     facts: Dict[str, Any] = dict(empty, state="running", stale=_stale(running))
     used: Dict[str, int] = {}
     for one in running:
@@ -69,25 +69,6 @@ def collect(host: Any, need: Any) -> Dict[str, Any]:
             if _is_unclear(Targets(http, server), server) or nginx_ways.ways_are_hidden(one.config, server, roles):
                 facts["unclear"] = facts["unclear"] + [name]
     return facts
-
-
-def _roles(units: Any, containers: Any) -> Callable[[str], str]:
-    """Return a function that tells the role of a host that nginx passes requests on to.
-
-    A container is also known by what its networks call it, which compose lets everybody choose.
-    """
-    aliases = {} if isinstance(containers, Unread) else {str(item.get("Id")): _aliases(item) for item in containers}
-    known: Dict[str, str] = {}
-    for unit in [] if isinstance(units, Unread) else units:
-        names = [unit["service"], unit.get("name") or ""] + list(unit.get("addresses") or [])
-        for name in names + aliases.get(unit.get("id"), []):
-            known[str(name).lower()] = unit["role"]
-    return lambda host: known.get(host) or role_of(host, "")
-
-
-def _aliases(container: Mapping[str, Any]) -> List[str]:
-    networks = (container.get("NetworkSettings") or {}).get("Networks") or {}
-    return [str(name) for entry in networks.values() for name in entry.get("Aliases") or []]
 
 
 def _stale(running: List[Nginx]) -> Any:

@@ -4,45 +4,20 @@
 
 from __future__ import annotations
 
+import datetime
 import posixpath
 import re
 from typing import Any, Dict, List, Mapping
 
+from ansible_collections.nself.prod.plugins.module_utils.audit.collect.links import inside, root_of
 from ansible_collections.nself.prod.plugins.module_utils.audit.collector import attempt
 from ansible_collections.nself.prod.plugins.module_utils.audit.facts import Unread
 from ansible_collections.nself.prod.plugins.module_utils.audit.model import Missing, Reason
-from ansible_collections.nself.prod.plugins.module_utils.host import HostError, NotFound
-from ansible_collections.nself.prod.plugins.module_utils.parse import pg_hba
-from ansible_collections.nself.prod.plugins.module_utils.parse.cert_dates import CertError, dates_of
+from ansible_collections.nself.prod.plugins.module_utils.host import NotFound
+from ansible_collections.nself.prod.plugins.module_utils.parse import pg_hba, x509
 
 FACT = "postgres.files"
-MOST_LINKS = 20
 DATA = "/var/lib/postgresql/data"
-
-
-def inside(host: Any, pid: str, path: str) -> str:
-    """Return where a path of a process' own root is for us. Links are followed within that root, never out of it."""
-    root = "/proc/%s/root" % pid
-    left, links = path.split("/"), 0
-    done: List[str] = []
-    while left:
-        part = left.pop(0)
-        if part in ("", "."):
-            continue
-        if part == "..":
-            done = done[:-1]
-            continue
-        try:
-            target = host.readlink("/".join([root] + done + [part]))
-        except HostError:
-            done.append(part)  # no link; what is not there, or closed to us, is for the caller to meet
-            continue
-        links += 1
-        if links > MOST_LINKS:
-            raise HostError(Reason.ERROR, path, "has too many links")
-        done = [] if target.startswith("/") else done
-        left = target.split("/") + left
-    return "/".join([root] + done)
 
 
 def collect(host: Any, unit: Mapping[str, Any], sections: Mapping[str, Any]) -> Dict[str, Any]:
@@ -76,7 +51,7 @@ def _changed(host: Any, pid: str, settings: Mapping[str, Any], sections: Mapping
     paths.add(posixpath.join(_value(settings, "data_directory"), "postgresql.auto.conf"))
     paths.update(str(item["file"]) for item in known(sections, "file_settings") if item.get("file"))
     paths.update(str(item["file_name"]) for item in known(sections, "hba") if item.get("file_name"))
-    return sorted(path for path in paths if _newer(host, inside(host, pid, path), loaded))
+    return sorted(path for path in paths if _newer(host, inside(host, root_of(pid), path), loaded))
 
 
 def _newer(host: Any, path: str, loaded: float) -> bool:
@@ -87,7 +62,7 @@ def _newer(host: Any, path: str, loaded: float) -> bool:
 
 
 def _tls_path(host: Any, pid: str, settings: Mapping[str, Any], name: str) -> str:
-    return inside(host, pid, posixpath.join(_value(settings, "data_directory"), _value(settings, name)))
+    return inside(host, root_of(pid), posixpath.join(_value(settings, "data_directory"), _value(settings, name)))
 
 
 def _key(host: Any, pid: str, settings: Mapping[str, Any]) -> Dict[str, Any]:
@@ -98,10 +73,17 @@ def _key(host: Any, pid: str, settings: Mapping[str, Any]) -> Dict[str, Any]:
 def _certificate(host: Any, pid: str, settings: Mapping[str, Any]) -> Dict[str, str]:
     text = host.read(_tls_path(host, pid, settings, "ssl_cert_file"))
     try:
-        first, last = dates_of(text)
-    except CertError as error:
-        raise Missing(FACT, Reason.PARSE_ERROR, "PostgreSQL's certificate file %s" % error) from None
-    return {"first": first, "last": last}
+        found = x509.certificates_of(text)
+        certificate = x509.parse(found[0]) if found else None
+        if certificate is None:
+            raise ValueError("holds no certificate")
+        return {"first": _day(certificate.not_before), "last": _day(certificate.not_after)}
+    except (ValueError, OverflowError) as error:
+        raise Missing(FACT, Reason.PARSE_ERROR, "PostgreSQL's certificate file: %s" % error) from None
+
+
+def _day(seconds: float) -> str:
+    return datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc).date().isoformat()
 
 
 def hba(host: Any, unit: Mapping[str, Any]) -> List[Dict[str, Any]]:
@@ -114,12 +96,12 @@ def hba(host: Any, unit: Mapping[str, Any]) -> List[Dict[str, Any]]:
 
     def read(name: str) -> str:
         try:
-            return str(host.read(inside(host, pid, name)))
+            return str(host.read(inside(host, root_of(pid), name)))
         except NotFound:
             raise FileNotFoundError(name) from None
 
     try:
-        return pg_hba.parse(path, read, lambda name: host.listdir(inside(host, pid, name)))
+        return pg_hba.parse(path, read, lambda name: host.listdir(inside(host, root_of(pid), name)))
     except FileNotFoundError:
         raise Missing(FACT, Reason.ERROR, "PostgreSQL's pg_hba.conf is not where it is looked for") from None
     except pg_hba.HbaError as error:

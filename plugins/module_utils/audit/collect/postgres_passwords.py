@@ -11,7 +11,8 @@ from __future__ import annotations
 from typing import Any, Dict, Iterator, List, Mapping, Optional
 from urllib.parse import unquote, urlsplit
 
-from ansible_collections.nself.prod.plugins.module_utils.audit.collect.postgres_files import inside, known
+from ansible_collections.nself.prod.plugins.module_utils.audit.collect.links import inside, root_of
+from ansible_collections.nself.prod.plugins.module_utils.audit.collect.postgres_files import known
 from ansible_collections.nself.prod.plugins.module_utils.audit.facts import Unread
 from ansible_collections.nself.prod.plugins.module_utils.audit.model import Reason
 from ansible_collections.nself.prod.plugins.module_utils.audit.reduce import Reducer
@@ -104,7 +105,7 @@ def _given(host: Any, unit: Mapping[str, Any]) -> Optional[str]:
     if environment.get(OWN) or not path:
         return environment.get(OWN) or None
     try:
-        return str(host.read(inside(host, str(unit["pid"]), path))).rstrip("\n") or None
+        return str(host.read(inside(host, root_of(unit["pid"]), path))).rstrip("\n") or None
     except HostError:
         return None
 

@@ -14,7 +14,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from ansible_collections.nself.prod.plugins.module_utils.audit.collector import Collector, attempt
 from ansible_collections.nself.prod.plugins.module_utils.audit.model import Missing, Reason
-from ansible_collections.nself.prod.plugins.module_utils.deployment.reach import first_answer, places_of
+from ansible_collections.nself.prod.plugins.module_utils.deployment.doors import doors_of, first_answer
 from ansible_collections.nself.prod.plugins.module_utils.host import HostError
 from ansible_collections.nself.prod.plugins.module_utils.parse import resp
 
@@ -87,7 +87,7 @@ def _ask(host: Any, unit: Mapping[str, Any], sent: bytes, count: int) -> List[An
         except resp.RespError as error:
             raise HostError(Reason.PARSE_ERROR, "Redis", "what answers speaks no RESP: %s" % error) from None
 
-    found = first_answer(places_of(unit, plain or secure), ask, FACT, "Redis")
+    found = first_answer(doors_of(unit, plain or secure, own_first=True), ask, FACT, "Redis")
     if not found:
         raise Missing(FACT, Reason.ERROR, "Redis closed the connection without an answer")
     return found

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import errno
 import os
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Set, Tuple
 
 from ansible_collections.nself.prod.plugins.module_utils.audit.collect import tls_files, tls_renewal, tls_suites
 from ansible_collections.nself.prod.plugins.module_utils.audit.collector import Collector, attempt
 from ansible_collections.nself.prod.plugins.module_utils.audit.facts import Unread
 from ansible_collections.nself.prod.plugins.module_utils.audit.model import Missing, Reason
+from ansible_collections.nself.prod.plugins.module_utils.audit.pool import Pool
 from ansible_collections.nself.prod.plugins.module_utils.deployment.discovery import NONE
 from ansible_collections.nself.prod.plugins.module_utils.host import HostError, Refused
 from ansible_collections.nself.prod.plugins.module_utils.parse import tls_wire as wire
@@ -43,7 +43,7 @@ def collect(host: Any, need: Any) -> Dict[str, Any]:
     if not nginxes:
         raise Missing("tls", Reason.ERROR, "no nginx runs, so nobody answers for the deployment's names")
     units = {unit["service"]: unit for unit in project.running("nginx")}
-    with ThreadPoolExecutor(THREADS) as pool:
+    with Pool(THREADS) as pool:
         jobs = pool.submit(attempt, lambda: tls_renewal.jobs(host, project.units))
         mounts = [(nginx, units[nginx.service]["mounts"] if nginx.service in units else ()) for nginx in nginxes]
         keys = pool.submit(attempt, lambda: tls_files.keys(host, mounts))
@@ -59,7 +59,7 @@ def _names(host: Any, pool: Any, nginxes: Sequence[Any], units: Mapping[str, Any
     def look(target: "Target") -> None:
         target.facts.update(_look(host, target, local, stored))
 
-    list(pool.map(look, [target for target in found if target.facts["tls"]]))
+    pool.map(look, [target for target in found if target.facts["tls"]])
     tls_suites.enumerate_all(host, pool, [target for target in found if "suites" not in target.facts and target.door])
     return [target.facts for target in found]
 

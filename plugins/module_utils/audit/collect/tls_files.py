@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from ansible_collections.nself.prod.plugins.module_utils.audit.collect.files import git_of
+from ansible_collections.nself.prod.plugins.module_utils.audit.collect.links import inside
 from ansible_collections.nself.prod.plugins.module_utils.audit.collector import attempt
 from ansible_collections.nself.prod.plugins.module_utils.audit.model import Missing, Reason
 from ansible_collections.nself.prod.plugins.module_utils.audit.tables.certificate_renewers import LOCAL_ANCHORS, STORES
@@ -16,33 +17,12 @@ from ansible_collections.nself.prod.plugins.module_utils.host import HostError, 
 from ansible_collections.nself.prod.plugins.module_utils.parse import x509
 
 NGINX_PREFIX = "/etc/nginx"
-LINKS_LIMIT = 40  # as in the kernel
 FOLDERS_LIMIT = 200  # of one store or folder of authorities
 
 
 def resolve(host: Any, root: str, path: str) -> str:
-    """Return a path below root without symbolic links.
-
-    Through /proc/<pid>/root the kernel follows an absolute link from this process' own root, not from the container's, so links
-    are followed by hand. Raises NotFound, HostError.
-    """
-    done, left, links = "", [part for part in path.split("/") if part], 0
-    while left:
-        part = left.pop(0)
-        if part in (".", ".."):
-            done = posixpath.dirname(done).rstrip("/") if part == ".." else done
-            continue
-        here = done + "/" + part
-        if host.stat(root + here, follow=False).kind != "link":
-            done = here
-            continue
-        links += 1
-        if links > LINKS_LIMIT:
-            raise HostError(Reason.ERROR, path, "too many symbolic links")
-        target = host.readlink(root + here)
-        done = "" if target.startswith("/") else done
-        left = [piece for piece in target.split("/") if piece] + left
-    return done or "/"
+    """Return a path below root without symbolic links, as the root itself names it. Raises HostError."""
+    return inside(host, root, path)[len(root) :] or "/"
 
 
 def keys(host: Any, sources: Iterable[Tuple[Any, Sequence[Mapping[str, Any]]]]) -> List[Dict[str, Any]]:

@@ -34,7 +34,7 @@ def enumerate_all(host: Any, pool: Any, targets: Sequence[Any]) -> None:
         first = {key: members.pop(0) for key, members in waiting.items()}
         found = _whole(host, pool, first)
         asked: List[Tuple[Any, Any]] = [(key, target) for key, members in waiting.items() for target in members]
-        same = list(pool.map(attempt, [partial(_same, host, target.door, found[key]) for key, target in asked]))
+        same = pool.map(attempt, [partial(_same, host, target.door, found[key]) for key, target in asked])
         waiting = {}
         for (key, target), answer in zip(asked, same):
             if answer is True:
@@ -46,7 +46,7 @@ def enumerate_all(host: Any, pool: Any, targets: Sequence[Any]) -> None:
     for members in waiting.values():
         for target in members:
             target.facts["suites"] = Unread(Reason.ERROR, "more than %d sets of suites at one port" % ROUNDS)
-    orders = list(pool.map(lambda target: _order(host, target), targets))
+    orders = pool.map(lambda target: _order(host, target), targets)
     for target, order in zip(targets, orders):
         target.facts["server_order"] = order
 
@@ -63,7 +63,7 @@ def _whole(host: Any, pool: Any, first: Dict[Any, Any]) -> Dict[Any, Any]:
     parts = [
         (key, target.door, probe.ALL_SUITES[number::PARTS]) for key, target in first.items() for number in range(PARTS)
     ]
-    answers = list(pool.map(lambda part: attempt(lambda: probe.accepted(host, part[1], part[2])), parts))
+    answers = pool.map(lambda part: attempt(lambda: probe.accepted(host, part[1], part[2])), parts)
     found: Dict[Any, Any] = {}
     for (key, _door, _suites), answer in zip(parts, answers):
         if isinstance(answer, Unread) or isinstance(found.get(key), Unread):

@@ -15,13 +15,13 @@ tables/web_probes.py: reads, without any credential, a site's own one after the 
 from __future__ import annotations
 
 import re
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from ansible_collections.nself.prod.plugins.module_utils.audit.collector import Collector, attempt
 from ansible_collections.nself.prod.plugins.module_utils.audit.facts import Unread
 from ansible_collections.nself.prod.plugins.module_utils.audit.model import Reason
+from ansible_collections.nself.prod.plugins.module_utils.audit.pool import Pool
 from ansible_collections.nself.prod.plugins.module_utils.audit.tables import web_probes
 from ansible_collections.nself.prod.plugins.module_utils.audit.tables.web_probes import (
     OTHER,
@@ -30,7 +30,9 @@ from ansible_collections.nself.prod.plugins.module_utils.audit.tables.web_probes
     STRANGER,
     Probe,
 )
-from ansible_collections.nself.prod.plugins.module_utils.deployment.roles import role_of
+from ansible_collections.nself.prod.plugins.module_utils.deployment.nginx_sites import servers_of
+from ansible_collections.nself.prod.plugins.module_utils.deployment.nginx_ways import way_to
+from ansible_collections.nself.prod.plugins.module_utils.deployment.roles import roles_of_hosts
 from ansible_collections.nself.prod.plugins.module_utils.deployment.sites import Nginx, Site
 from ansible_collections.nself.prod.plugins.module_utils.host import HostError
 from ansible_collections.nself.prod.plugins.module_utils.parse import web_answer
@@ -61,30 +63,20 @@ def collect(host: Any, need: Any) -> Dict[str, Any]:
     """Return the facts."""
     running = need("nginx")
     # A server block that only sends its visitors on to https serves nothing that could be judged.
-    with ThreadPoolExecutor(max_workers=WORKERS) as pool:
+    with Pool(WORKERS) as pool:
         plain = _plain_doors(running)
-        redirects = list(pool.map(lambda item: _redirect(host, *item), plain))
+        redirects = pool.map(lambda item: _redirect(host, *item), plain)
         # Only now, for they wait until compose has rendered the files.
         units = attempt(lambda: need("project").units)
-        roles = _roles([] if isinstance(units, Unread) else units)
+        roles = roles_of_hosts(units, attempt(lambda: need("docker_containers")))
         own = _own_origin([] if isinstance(units, Unread) else units)
         moved = {item for item, entry in zip(plain, redirects) if _leads_to_https(entry)}
         targets = [target for nginx in running for target in _targets(nginx, roles, moved)]
-        sites = list(pool.map(lambda target: _asked(host, target, own), targets))
+        sites = pool.map(lambda target: _asked(host, target, own), targets)
     return {"sites": [site for site in sites if site is not None], "redirects": redirects}
 
 
 # -- which sites there are, and what they are for --------------------------------------------------------------------------
-
-
-def _roles(units: Sequence[Mapping[str, Any]]) -> Callable[[str], str]:
-    """Return a function from an upstream's host to its role: by the unit of that service, container or address."""
-    known: Dict[str, str] = {}
-    for unit in units:
-        for name in [unit.get("service"), unit.get("name")] + list(unit.get("addresses") or []):
-            if name:
-                known[str(name)] = unit["role"]
-    return lambda upstream: known.get(upstream, "") or role_of(upstream, "") or "other"
 
 
 def _own_origin(units: Sequence[Mapping[str, Any]]) -> str:
@@ -105,7 +97,8 @@ def host_of_upstream(upstream: str) -> str:
 
 
 def _targets(nginx: Nginx, roles: Callable[[str], str], moved: Any) -> Iterator[_Target]:
-    for site in nginx.sites:
+    servers: List[Any] = servers_of(nginx.config or ()) or [None] * len(nginx.sites)
+    for site, server in zip(nginx.sites, servers):
         if site.tls and not site.certificate:
             continue  # it refuses every handshake, so there is nobody to ask
         if all(listen.address.startswith(LOOPBACK) for listen in site.listens):
@@ -115,16 +108,24 @@ def _targets(nginx: Nginx, roles: Callable[[str], str], moved: Any) -> Iterator[
         doors = [nginx.doors[port] for port in ports if port in nginx.doors]
         if not site.tls and doors and (name, doors[0]) in moved:
             continue
-        found = [roles(host_of_upstream(upstream)) for upstream in site.upstreams]
+        found = [roles(host_of_upstream(upstream)) or "other" for upstream in site.upstreams]
         asked: List[str] = []
         for role in list(dict.fromkeys(found)) or ["other"]:
+            placed = [_placed(nginx, server, roles, role, probe) for probe in PROBES.get(role, OTHER)]
             # What every role is asked is asked once.
-            probes = tuple(
-                probe for probe in PROBES.get(role, OTHER) if probe.id not in asked or probe not in FIRST_OF_ALL
-            )
+            probes = tuple(probe for probe in placed if probe.id not in asked or probe not in FIRST_OF_ALL)
             asked += [probe.id for probe in probes if probe in FIRST_OF_ALL]
             if probes:
                 yield _Target(nginx, site, role, name, shown, doors[0] if doors else None, probes)
+
+
+def _placed(nginx: Nginx, server: Any, roles: Callable[[str], str], role: str, probe: Probe) -> Probe:
+    """Return a probe of a role at the path by which this site leads there: at / another service may answer in its place."""
+    own = probe not in FIRST_OF_ALL or (probe == web_probes.ROOT and role in web_probes.CONSOLES)
+    if server is None or not own:
+        return probe
+    way = way_to(nginx.config, server, lambda upstream: roles(host_of_upstream(upstream)), role, probe.path)
+    return replace(probe, path=way) if way else probe
 
 
 def _name(site: Site) -> Tuple[str, str]:
@@ -229,7 +230,8 @@ def _plain_doors(running: Sequence[Nginx]) -> List[Tuple[str, Tuple[str, int]]]:
         plain = [listen.port for listen in listens if not listen.tls and not listen.address.startswith(LOOPBACK)]
         ports = sorted({port for port in plain if port in nginx.doors}, key=lambda port: (port != 80, port))
         for site in nginx.sites if ports else ():
-            names = site.plain_names if site.tls or site.names else (STRANGER,)
+            # Of a wildcard one name that it covers; an expression tells none.
+            names = site.plain_names or tuple(filter(None, (_name(site)[0],) if site.names or not site.tls else ()))
             out.update(((name, nginx.doors[ports[0]]), None) for name in names)
     return list(out)
 

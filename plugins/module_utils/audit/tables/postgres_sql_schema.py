@@ -58,9 +58,37 @@ def _first(names: "list[str]", more: str = "") -> str:
     )
 
 
+# Whoever may make a table may have his own functions run by whoever reads it, and here that is a superuser, to whom the server's
+# shell is open: through a view, through a column whose type is made a boolean by a cast of his, and already while the reading is planned,
+# through expressions of indexes and of statistics. So only what can run nothing is read.
+_RUNS_CODE = """EXISTS (SELECT FROM pg_depend d WHERE d.refclassid IN ('pg_proc'::regclass, 'pg_operator'::regclass) AND (
+    d.classid = 'pg_class'::regclass AND d.objid IN (SELECT i.indexrelid FROM pg_index i
+        WHERE i.indrelid = %(table)s OR i.indrelid IN (SELECT h.inhrelid FROM pg_inherits h WHERE h.inhparent = %(table)s)
+        OR i.indrelid IN (SELECT p.relid FROM pg_partition_tree(%(table)s) p))
+    OR d.classid = 'pg_statistic_ext'::regclass
+    AND d.objid IN (SELECT e.oid FROM pg_statistic_ext e WHERE e.stxrelid = %(table)s)))"""
+FIRST_OID = 16384  # of what is made after the cluster is
+
+
+def _harmless(tables: Tuple[str, ...], columns: Tuple[str, ...]) -> str:
+    """Return SQL that is true where reading these columns runs nobody's code, and fails (22012) where it might."""
+    return """1 / (CASE WHEN EXISTS (SELECT FROM pg_class c WHERE c.oid = ANY (ARRAY[%s]::oid[]) AND (
+        c.relkind NOT IN ('r', 'p') OR EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname IN (%s)
+            AND a.atttypid >= %d) OR %s)) THEN 0 ELSE 1 END) = 1""" % (
+        ", ".join("to_regclass('%s')" % name for name in tables),
+        _list(columns),
+        FIRST_OID,
+        _RUNS_CODE % {"table": "c.oid"},
+    )
+
+
+_FACTOR_TABLES = ("auth.users", "auth.user_roles", "auth.user_security_keys")
+_FACTOR_COLUMNS = ("id", "user_id", "role", "default_role", "disabled", "active_mfa_type")
+
+
 def _age(function: str) -> str:
     """Return SQL for the age in seconds of the newest (max) or oldest (min) row of t; NULL where it has none or was not asked."""
-    return """CASE WHEN t.whence IS NOT NULL AND (t.indexed OR t.small) THEN (xpath('//age/text()', query_to_xml(format(
+    return """CASE WHEN t.whence IS NOT NULL AND t.asked THEN (xpath('//age/text()', query_to_xml(format(
         'SELECT extract(epoch FROM now() - %s(%%1$I)::timestamptz) AS age FROM %%2$s WHERE %%1$I <= now() + interval ''1 day''',
         t.whence, t.oid::regclass), false, false, '')))[1]::text::float8 END""" % (function)
 
@@ -108,7 +136,7 @@ SECTIONS: Dict[str, str] = {
     "audit_logs": """
         SELECT coalesce(json_agg(json_build_object(
             'table', t.name, 'who', t.who, 'what', t.what, 'when', t.whence, 'indexed', t.indexed,
-            'asked', t.indexed OR t.small, 'hidden', row_security_active(t.oid),
+            'asked', t.asked, 'hidden', row_security_active(t.oid),
             'newest', %(newest)s, 'oldest', %(oldest)s,
             'deleted', CASE WHEN t.relkind = 'r' THEN pg_stat_get_tuples_deleted(t.oid) END,
             'alterers', (SELECT coalesce(json_agg(r.rolname ORDER BY r.rolname), '[]') FROM pg_roles r
@@ -117,20 +145,22 @@ SECTIONS: Dict[str, str] = {
                 OR pg_has_role(r.oid, t.relowner, 'USAGE') OR pg_has_role(r.oid, t.nspowner, 'USAGE'))))
             ORDER BY t.name), '[]')
         FROM (
-            SELECT s.*, EXISTS (SELECT FROM pg_index i JOIN pg_attribute a ON a.attrelid = s.oid AND a.attnum = i.indkey[0]
+            SELECT u.*, (u.indexed OR u.small) AND NOT u.runs AS asked FROM (SELECT s.*,
+                EXISTS (SELECT FROM pg_index i JOIN pg_attribute a ON a.attrelid = s.oid AND a.attnum = i.indkey[0]
                     WHERE i.indrelid = s.oid AND i.indisvalid AND i.indpred IS NULL AND a.attname = s.whence
                     ) AS indexed,
-                s.relkind = 'r' AND pg_relation_size(s.oid) <= %(small)d AS small
+                s.relkind = 'r' AND pg_relation_size(s.oid) <= %(small)d AS small, %(runs)s AS runs
             FROM (
                 SELECT c.oid, c.relkind, c.relowner, n.nspowner, n.nspname || '.' || c.relname AS name,
                     %(who)s AS who, %(what)s AS what, %(when)s AS whence
                 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
                 WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND lower(c.relname) IN (%(names)s)
-                AND n.nspname <> 'hdb_catalog' AND %(ours)s) s) t"""
+                AND n.nspname <> 'hdb_catalog' AND %(ours)s) s) u) t"""
     % {
         "newest": _age("max"),
         "oldest": _age("min"),
         "small": SMALL_BYTES,
+        "runs": _RUNS_CODE % {"table": "s.oid"},
         "who": _first(WHO),
         "what": _first(WHAT),
         "when": _first(WHEN, "AND a.atttypid IN ('timestamptz'::regtype, 'timestamp'::regtype, 'date'::regtype)"),
@@ -140,16 +170,16 @@ SECTIONS: Dict[str, str] = {
     # pg_cron's jobs that delete from a table named like an audit log: after how many days, null where the command does not say.
     # null: pg_cron has its table in another database, so its jobs are not seen here.
     "purges": """
-        SELECT CASE WHEN to_regclass('cron.job') IS NOT NULL THEN coalesce((
+        SELECT CASE WHEN to_regclass('cron.job') IS NOT NULL AND %(harmless)s THEN coalesce((
             SELECT json_agg(json_build_object('days', x::text::float8)) FROM unnest(xpath('//days/text()', query_to_xml($q$
                 SELECT coalesce(extract(epoch FROM substring(command FROM '(?i)interval\\s*''([^'']+)''')::interval) / 86400, -1) AS days
                 FROM cron.job WHERE active AND command ~* '(delete|truncate|drop)\\M.*(%(names)s)' $q$, false, false, ''))) x), '[]')
         WHEN current_setting('shared_preload_libraries') ~ '(^|[, "])pg_cron' THEN 'null'::json ELSE '[]' END"""
-    % {"names": "|".join(AUDIT_TABLES)},
+    % {"names": "|".join(AUDIT_TABLES), "harmless": _harmless(("cron.job",), ("command", "active"))},
     # hasura-auth's users by role: how many may log in, and how many of them have neither a one-time password nor a security key.
     # null: there is no auth.users. The table of security keys came with a later version.
     "factors": """
-        SELECT CASE WHEN to_regclass('auth.users') IS NOT NULL THEN coalesce((
+        SELECT CASE WHEN to_regclass('auth.users') IS NOT NULL AND %(harmless)s THEN coalesce((
             SELECT json_agg(json_build_object('role', (xpath('/row/role/text()', x))[1]::text,
                 'users', (xpath('/row/users/text()', x))[1]::text::int, 'without', (xpath('/row/without/text()', x))[1]::text::int))
             FROM unnest(xpath('/table/row', query_to_xml(format($q$
@@ -161,5 +191,5 @@ SECTIONS: Dict[str, str] = {
                     WHERE NOT u.disabled) m GROUP BY 1 ORDER BY 1 $q$,
                 CASE WHEN to_regclass('auth.user_security_keys') IS NULL THEN 'false'
                     ELSE 'EXISTS (SELECT FROM auth.user_security_keys k WHERE k.user_id = u.id)' END), false, false, ''))) x), '[]') ELSE 'null' END"""
-    % {"common": _list(COMMON_ROLES)},
+    % {"common": _list(COMMON_ROLES), "harmless": _harmless(_FACTOR_TABLES, _FACTOR_COLUMNS)},
 }
