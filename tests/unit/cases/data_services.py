@@ -22,8 +22,8 @@ def minio(*buckets, env=None, listed=True, service_open=False, **more):
     return dict(deployment(unit("minio", "minio", env=env, **more)), minio={"instances": [found]})
 
 
-def encrypting(*buckets, env=KEY, **more):
-    facts = minio(*buckets, env=env, **more)
+def encrypting(*buckets, env=None, **more):
+    facts = minio(*buckets, env=KEY if env is None else env, **more)
     del facts["minio"]["instances"][0]["service_open"]
     return facts
 
