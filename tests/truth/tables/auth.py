@@ -52,6 +52,7 @@ MUTATIONS = (
         "AUTH-14",
         where="hasura",
         called="hasura fetches the keys of tokens in clear",
+        AUTH_13="unknown",
     ),
     variable("HASURA_GRAPHQL_ENABLE_CONSOLE", "true", "AUTH-01", "INFRA-40", where="hasura", lean=True),
     variable("HASURA_GRAPHQL_DEV_MODE", "true", "AUTH-02", "INFRA-40", where="hasura"),
