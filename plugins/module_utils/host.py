@@ -17,6 +17,7 @@ import socket
 import ssl
 import stat as stat_module
 import subprocess
+import threading
 import time
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Dict, List, Optional, Sequence, Tuple
@@ -137,11 +138,28 @@ def _exchange(process: "subprocess.Popen[bytes]", expires: float) -> Tuple[bytes
     return b"".join(pieces[process.stdout]), b"".join(pieces[process.stderr])
 
 
+class Trust:
+    """The certification authorities of this host, loaded once for all who ask: each time costs 20 ms."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._context: Optional[ssl.SSLContext] = None
+
+    def context(self) -> ssl.SSLContext:
+        with self._lock:
+            if self._context is None:
+                self._context = ssl.create_default_context()
+                # Python 3.13 began to refuse chains that are untidy but that browsers and older Pythons trust: ask all alike.
+                self._context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+            return self._context
+
+
 class Connection:
     """One TCP or UNIX stream with a deadline. Every method raises HostError on failure or timeout."""
 
-    def __init__(self, sock: socket.socket, subject: str, expires: float) -> None:
+    def __init__(self, sock: socket.socket, subject: str, expires: float, trust: Optional[Trust] = None) -> None:
         self._sock = sock
+        self._trust = trust or Trust()
         self._subject = subject
         self._expires = expires
         self._buffer = b""
@@ -193,9 +211,7 @@ class Connection:
         refused, a Refused.
         """
         if verify:
-            context = ssl.create_default_context()
-            # Python 3.13 began to refuse chains that are untidy but that browsers and older Pythons trust: ask all alike.
-            context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+            context = self._trust.context()
         else:
             # Not the default context: it loads every authority of this host, 20 ms a connection, to ask none of them.
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -251,12 +267,13 @@ class Refused(HostError):
 class Host:
     """This machine. A Host may carry a deadline (see within), which bounds everything asked of it."""
 
-    def __init__(self, expires: Optional[float] = None) -> None:
+    def __init__(self, expires: Optional[float] = None, trust: Optional[Trust] = None) -> None:
         self._expires = expires
+        self._trust = trust or Trust()
 
     def within(self, seconds: float) -> "Host":
         """Return this host with a deadline so many seconds from now."""
-        return Host(time.monotonic() + seconds)
+        return Host(time.monotonic() + seconds, self._trust)
 
     # -- time and identity -------------------------------------------------------------------------------------------
 
@@ -426,7 +443,7 @@ class Host:
             raise HostError(Reason.TIMEOUT, subject, "no answer within %.3g s" % left) from None
         except OSError as error:
             raise _os_error(error, subject) from error
-        return Connection(sock, subject, time.monotonic() + left)
+        return Connection(sock, subject, time.monotonic() + left, self._trust)
 
     # -- deadlines ---------------------------------------------------------------------------------------------------
 

@@ -13,7 +13,6 @@ from ansible.module_utils.parsing.convert_bool import boolean
 from ansible_collections.nself.prod.plugins.module_utils.audit import waivers
 from ansible_collections.nself.prod.plugins.module_utils.audit.model import CATEGORIES
 from ansible_collections.nself.prod.plugins.module_utils.audit.policy import Policy, PolicyError
-from ansible_collections.nself.prod.plugins.module_utils.audit.registry import CHECKS
 from ansible_collections.nself.prod.plugins.module_utils.audit.user_checks import is_foreign
 from ansible_collections.nself.prod.plugins.plugin_utils.report.fleet import GATES
 
@@ -122,6 +121,11 @@ def exceptions(given: Any, user_checks: bool = False) -> list[waivers.Waiver]:
         return []
     if isinstance(given, (str, Mapping)) or not isinstance(given, Sequence):
         raise OptionError("nself_check_waivers takes a list of waivers")
+    if not given:
+        return []
+    # Only here, since Ansible compiles a collection's code on each run, and the checks are half of this one.
+    from ansible_collections.nself.prod.plugins.module_utils.audit.registry import CHECKS
+
     try:
         known = [check.id for check in CHECKS]
         if user_checks:

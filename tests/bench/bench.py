@@ -1,79 +1,26 @@
 # SPDX-FileCopyrightText: the nself.prod authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What an audit costs, beside what people know: `ansible -m ping` and `lynis audit system --quick`, on one host in one run.
+"""What an audit costs, beside what people know: `ansible -m ping` and, on a bare host, `lynis audit system --quick`.
 
-The host is a container with systemd, reached over SSH. Runs alternate, so that the machine's mood strikes all alike, and medians are
-compared. Nothing is asserted: the numbers are for people.
+The hosts are containers with systemd, reached over SSH: a bare one, and one that runs the whole demo project. Runs alternate, so that
+the machine's mood strikes all alike, and medians are compared. Nothing is asserted: the numbers are for people.
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
+import json
 import os
 import pathlib
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+import hosts
+
 BIN = pathlib.Path(sys.executable).parent
-CAPABILITIES = ("SYS_ADMIN", "NET_ADMIN", "NET_RAW", "AUDIT_CONTROL")
-# Notes the peak memory of each module in a file of its own, and is the module's interpreter in all else.
-WRAPPER = """#!/bin/sh
-exec /usr/bin/time --quiet -f %M -o /root/peak.$$ /usr/bin/python3 "$@"
-"""
-
-
-def sh(*words, **options):
-    """Run a command that has to work; return what it printed."""
-    command = [str(word) for word in words]
-    done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False, **options)
-    if done.returncode != 0:
-        sys.exit("bench: %s ended with %d\n%s%s" % (words[0], done.returncode, done.stdout[-2000:], done.stderr[-2000:]))
-    return done.stdout
-
-
-@contextlib.contextmanager
-def host(release, folder):
-    """A test host that exists meanwhile; gives a function to run things in it and the inventory's path."""
-    name = "nself-prod-bench-%d" % os.getpid()
-    sh("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / "key")
-    options = [word for capability in CAPABILITIES for word in ("--cap-add", capability)]
-    options += ["--security-opt", "seccomp=unconfined", "--security-opt", "apparmor=unconfined", "--cgroupns", "private"]
-    options += ["--tmpfs", "/run", "--tmpfs", "/run/lock", "--tmpfs", "/tmp:exec"]
-    sh("docker", "run", "--detach", "--name", name, "--hostname", "bench", *options, "nself-prod-test/debian:%s" % release)
-    try:
-
-        def inside(command):
-            return sh("docker", "exec", name, "sh", "-c", command)
-
-        public = (folder / "key.pub").read_text().strip()
-        inside(
-            "for _ in $(seq 120); do case $(systemctl is-system-running) in running | degraded) break;; esac; sleep 0.5; done;"
-            "mount -o remount,rw /proc/sys; install -d -m 0700 /root/.ssh;"
-            "echo '%s' >/root/.ssh/authorized_keys; ufw allow 22/tcp; ufw --force enable" % public
-        )
-        deployment = ROOT.parent / "shared/deployments/nself-0.9.9-demo"
-        if not deployment.is_dir():
-            deployment = ROOT / "tests/hosts/deployment/fresh"
-        inside("mkdir -p /var/www")
-        sh("docker", "cp", deployment, "%s:/var/www/nself" % name)
-        address = sh("docker", "inspect", "--format", "{{.NetworkSettings.IPAddress}}", name).strip()
-        keys = inside("cat /etc/ssh/ssh_host_ed25519_key.pub").split()[:2]
-        (folder / "known_hosts").write_text("%s %s\n" % (address, " ".join(keys)))
-        inside("cat >/usr/local/bin/measured-python <<'EOF'\n%sEOF\nchmod 0755 /usr/local/bin/measured-python" % WRAPPER)
-        inventory = folder / "inventory.yml"
-        inventory.write_text(
-            "all:\n  hosts:\n    bench:\n      ansible_host: %s\n      ansible_user: root\n      ansible_python_interpreter: /usr/bin/python3\n"
-            "      ansible_ssh_private_key_file: %s/key\n      ansible_ssh_common_args: -o UserKnownHostsFile=%s/known_hosts\n"
-            % (address, folder, folder)
-        )
-        yield inside, inventory
-    finally:
-        subprocess.run(["docker", "rm", "--force", "--volumes", name], capture_output=True, check=False)
+ROW = "%-44s %9s  %s"
 
 
 def timed(run):
@@ -82,40 +29,89 @@ def timed(run):
     return time.monotonic() - started
 
 
+class Bench:
+    """What can be measured on a host."""
+
+    def __init__(self, host):
+        self.host = host
+        self.environment = dict(os.environ, ANSIBLE_CONFIG=str(hosts.ROOT / "ansible.cfg"))
+        self.report = host.folder / "report.json"
+
+    def ping(self):
+        hosts.sh(BIN / "ansible", "-i", self.host.inventory, "all", "-m", "ping", env=self.environment)
+
+    def audit(self, *more):
+        hosts.sh(
+            BIN / "ansible-playbook", hosts.ROOT / "playbooks/check.yml", "-i", self.host.inventory, "-e", "nself_check_fail_on=none", *more,
+            env=self.environment, cwd=self.host.folder,
+        )  # fmt: skip
+
+    def audited(self):
+        """Audit and return what the report says of this host."""
+        self.audit("-e", "nself_check_output=%s" % self.report)
+        return json.loads(self.report.read_text())["hosts"][0]
+
+    def rounds(self, number):
+        """Return the medians of ping and audit, alternating, and of what the audit itself says that it took."""
+        # The first connection and the first compilation belong to neither.
+        self.ping()
+        self.audited()
+        columns = list(zip(*[(timed(self.ping), timed(self.audited), self._own()) for _unused in range(number)]))
+        return [statistics.median(column) for column in columns]
+
+    def module(self, number):
+        """Return the peak memory (MB) and the wall (s, a median) of the module on the host, its start and compilation included."""
+        for _unused in range(number):
+            self.audit("-e", "ansible_python_interpreter=/usr/local/bin/measured-python")
+        # A run may ask the interpreter small things besides.
+        rows = sorted(self.host.measured(), key=lambda row: row[1])[-number:]
+        return max(row[0] for row in rows), statistics.median(row[1] for row in rows)
+
+    def decided(self):
+        """Return how many checks have a verdict, and of how many."""
+        findings = json.loads(self.report.read_text())["hosts"][0]["findings"]
+        return sum(item["status"] not in ("unknown", "not_applicable") for item in findings), len(findings)
+
+    def _own(self):
+        return json.loads(self.report.read_text())["hosts"][0]["duration_ms"] / 1000
+
+
+def show(bench, given, aims):
+    """Measure a host and print its table. aims: the multiple of ping, the module's seconds (or None)."""
+    pinged, audited, collected = bench.rounds(given.rounds)
+    peak, wall = bench.module(given.module_rounds)
+    print(ROW % ("ansible -m ping", "%.2f s" % pinged, ""))
+    print(ROW % ("ansible-playbook playbooks/check.yml", "%.2f s" % audited, "%.2f x ping (aim: at most %d)" % (audited / pinged, aims[0])))
+    print(ROW % ("module on the host, start to end", "%.2f s" % wall, "(aim: under %d s)" % aims[1] if aims[1] else ""))
+    print(ROW % ("of which reading the host", "%.2f s" % collected, ""))
+    print(ROW % ("largest process of the module", "%.1f MB" % peak, "(aim: under 60)"))
+    print(ROW % ("checks with a verdict", "%d of %d" % bench.decided(), ""))
+    return audited
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=7, help="alternating runs of ping and audit (7)")
+    parser.add_argument("--module-rounds", type=int, default=3, help="runs in which the module is measured on the host (3)")
     parser.add_argument("--lynis-rounds", type=int, default=1, help="runs of Lynis, of which each takes long (1)")
-    parser.add_argument("--release", default="12", help="Debian release of the host (12)")
+    parser.add_argument("--release", default="12", help="Debian release of the bare host (12)")
+    parser.add_argument("--only", choices=("bare", "stack"), help="one host (both)")
     given = parser.parse_args()
-    environment = dict(os.environ, ANSIBLE_CONFIG=str(ROOT / "ansible.cfg"))
 
-    with tempfile.TemporaryDirectory(prefix="nself-prod-") as folder, host(given.release, pathlib.Path(folder)) as (inside, inventory):
-
-        def ping():
-            sh(BIN / "ansible", "-i", inventory, "all", "-m", "ping", env=environment)
-
-        def audit(*more):
-            sh(
-                BIN / "ansible-playbook", ROOT / "playbooks/check.yml", "-i", inventory, "-e", "nself_check_fail_on=none", *more,
-                env=environment, cwd=folder,
-            )
-
-        # The first connection and the first compilation belong to neither.
-        ping()
-        audit()
-        rounds = [(timed(ping), timed(audit)) for _unused in range(given.rounds)]
-        lynis = [timed(lambda: inside("lynis audit system --quick --no-colors >/dev/null 2>&1; true")) for _unused in range(given.lynis_rounds)]
-        audit("-e", "ansible_python_interpreter=/usr/local/bin/measured-python")
-        peak = max(int(line) for line in inside("cat /root/peak.*").split() if line.isdigit()) / 1024
-
-    pinged, audited = (statistics.median(column) for column in zip(*rounds))
-    print("median of %d alternating runs on one Debian %s host over SSH" % (given.rounds, given.release))
-    print("%-36s %8s %s" % ("", "seconds", "the audit is"))
-    print("%-36s %8.2f" % ("ansible-playbook playbooks/check.yml", audited))
-    print("%-36s %8.2f %.2f x as long   (aim: at most 2)" % ("ansible -m ping", pinged, audited / pinged))
-    print("%-36s %8.2f %.1f x as fast   (aim: at least 10)" % ("lynis audit system --quick", statistics.median(lynis), statistics.median(lynis) / audited))
-    print("%-36s %8.1f MB             (aim: under 60)" % ("peak memory of the module, host", peak))
+    with tempfile.TemporaryDirectory(prefix="nself-prod-") as folder:
+        if given.only != "stack":
+            with hosts.bare(given.release, folder) as host:
+                print("a bare Debian %s host, medians of %d alternating runs over SSH" % (given.release, given.rounds), flush=True)
+                audited = show(Bench(host), given, (2, None))
+                lynis = statistics.median(
+                    timed(lambda: host.sh("lynis audit system --quick --no-colors >/dev/null 2>&1; true")) for _unused in range(given.lynis_rounds)
+                )
+                print(ROW % ("lynis audit system --quick", "%.2f s" % lynis, "%.1f x the audit (aim: at least 10)" % (lynis / audited)), flush=True)
+        if given.only != "bare":
+            with hosts.stack(folder) as host:
+                running = len(host.sh("docker ps --quiet").split())
+                print("a Debian 13 host with %d containers, medians of %d alternating runs over SSH" % (running, given.rounds), flush=True)
+                show(Bench(host), given, (3, 3))
 
 
 if __name__ == "__main__":

@@ -56,9 +56,9 @@ def host(hashes, files=None, version="2.26.1-4\n", said=None):
     return FakeHost(own if files is None else files, commands={"docker": docker})
 
 
-def need(containers, told=None):
+def need(containers, told=None, rendered=()):
     def answer(name):
-        return {"docker_containers": containers}[name]
+        return {"docker_containers": containers, "project": SimpleNamespace(rendered=rendered)}[name]
 
     answer.options = SimpleNamespace(project_dir=told)
     return answer
@@ -84,11 +84,55 @@ def test_compose_is_asked_once_with_the_files_and_settings_of_the_start():
     }
     ((argv, stdin, env),) = said
     line = " ".join(argv)
-    assert "--project-name shop --project-directory /opt/nself --file /opt/nself/docker-compose.yml" in line
+    assert "--project-name shop --project-directory /opt/nself --profile" in line
     assert line.endswith("--env-file /dev/stdin config --hash *")
-    assert stdin == "PASSWORD=%s\n" % SECRET
+    assert stdin.strip() == "PASSWORD=%s" % SECRET
     assert SECRET not in line and SECRET not in str(env), "a secret goes to compose on standard input only"
     assert SECRET not in repr(facts) and ONE not in repr(facts), "a hash is made of secrets too"
+
+
+def test_what_nself_wrote_at_the_last_start_does_not_hide_what_was_set_since():
+    said = []
+    files = dict(host("").files, **{FOLDER + "/.env": "PASSWORD=new\n"})
+    stack.collect(host(BOTH, files, said=said), need(project()))
+    ((_argv, stdin, _env),) = said
+    assert stdin.splitlines() == ["PASSWORD=%s" % SECRET, "", "PASSWORD='new'"], "of two lines the later wins"
+
+
+def test_an_env_file_of_somebodys_own_is_all_there_is():
+    said = []
+    files = {FOLDER + "/own.env": "PASSWORD=old\n", FOLDER + "/.env": "PASSWORD=new\n"}
+    stack.collect(host(BOTH, files, said=said), need(project(project__environment_file=FOLDER + "/own.env")))
+    assert said[0][1] == "PASSWORD=old\n"
+
+
+@pytest.mark.parametrize(
+    "files, options",
+    [
+        ("docker-compose.yml", ""),
+        ("docker-compose.yml,docker-compose.override.yml", ""),
+        ("docker-compose.yml,prod.yml", "--file /opt/nself/docker-compose.yml --file /opt/nself/prod.yml"),
+    ],
+)
+def test_an_override_that_was_added_since_counts_unless_the_files_were_named(files, options):
+    said = []
+    told = ",".join(FOLDER + "/" + name for name in files.split(","))
+    stack.collect(host(BOTH, said=said), need(project(project__config_files=told)))
+    line = " ".join(said[0][0])
+    assert options in line and line.count("--file") == options.count("--file")
+
+
+def test_services_without_a_container():
+    rendered = [{"service": name, "profiles": []} for name in ("auth", "hasura")]
+    rendered.append({"service": "minio-client", "profiles": ["init-containers"]})
+    assert stack.collect(host(BOTH), need(project(), rendered=rendered))["absent"] == ["auth"]
+    lost = Unread("parse_error", "docker compose refuses its files")
+    assert isinstance(stack.collect(host(BOTH), need(project(), rendered=lost))["absent"], Unread)
+
+
+def test_a_chain_that_cannot_be_read_leaves_it_unknown():
+    files = dict(host("").files, **{FOLDER + "/.env": "this is no setting\n"})
+    assert all(isinstance(item, Unread) for item in configs(host(BOTH, files), project()).values())
 
 
 def test_a_difference_and_a_service_that_is_gone():
@@ -155,7 +199,7 @@ def test_many_sets_of_files_do_not_make_a_burst_of_compose():
 
 
 def test_no_deployment_and_two_of_them():
-    assert stack.collect(FakeHost(), need([])) == {"containers": []}
+    assert stack.collect(FakeHost(), need([])) == {"containers": [], "absent": []}
     other = [container(service, image, project="b", project__working_dir="/srv/b") for service, image in SERVICES]
     with pytest.raises(Missing):
         stack.collect(host(BOTH), need(project() + other))

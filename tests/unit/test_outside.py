@@ -135,6 +135,24 @@ def test_who_does_not_want_the_network_does_not_have_it_probed(monkeypatch):
     assert view(monkeypatch, "ssh", ["data"], host="192.0.2.7", port=22) == (None, [])
 
 
+def test_a_shared_connection_is_no_way_by_another_host(monkeypatch):
+    words = "-C -o ControlMaster=auto -o ControlPath=~/.ansible/%r@%h:%p"
+    assert view(monkeypatch, "ssh", host="192.0.2.7", port=22, ssh_args=words)[1] == [("192.0.2.7", 22)]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"ssh_common_args": "-o ProxyJump=bastion"},
+        {"ssh_extra_args": "-J bastion"},
+        {"ssh_args": "-o ControlMaster=auto -o proxycommand='ssh -W %h:%p bastion'"},
+        {"proxy_command": "nc -x proxy %h %p"},
+    ],
+)
+def test_an_address_behind_a_jump_host_is_not_asked_from_here(monkeypatch, options):
+    assert view(monkeypatch, "ssh", host="10.0.0.7", port=22, **options) == (None, [])
+
+
 @pytest.mark.parametrize("transport", ["local", "docker", "community.docker.docker", None])
 def test_where_no_address_is_between_nobody_is_asked(monkeypatch, transport):
     assert view(monkeypatch, transport, remote_addr="web", host="web", port=22) == (None, [])

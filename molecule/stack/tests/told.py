@@ -189,7 +189,7 @@ def mounts_the_host(stack):
 @told("INFRA-38", 20)
 def has_a_moving_tag(stack):
     # What compose builds itself has no tag that anybody could move.
-    exact = re.compile(r":v?\d+\.\d+\.\d+[\w.-]*$|:RELEASE\.|@sha256:|^[^:/]+$")
+    exact = re.compile(r"postgres:\d+\.\d+|:v?\d+\.\d+\.\d+[\w.-]*$|:RELEASE\.|@sha256:|^[^:/]+$")
     return stack.services(lambda item: not exact.search(item["Config"]["Image"]))
 
 

@@ -85,12 +85,21 @@ def attempt(read: Callable[[], Any]) -> Any:
 
 def collect_all(host: Any, collectors: Sequence[Collector], options: Options) -> Dict[str, Any]:
     """Run every collector and return {name: data or Unread} of those that are not hidden, in the given order."""
+    return start_all(host, collectors, options)()
+
+
+def start_all(host: Any, collectors: Sequence[Collector], options: Options) -> Callable[[], Dict[str, Any]]:
+    """Start every collector and return what waits for them, and then returns what collect_all() does."""
     slots = {collector.name: _Slot(collector) for collector in collectors}
     need = Need(slots, options)
     started = time.monotonic()
     for slot in slots.values():
         # Daemon threads: one stuck on a dead network file system must not keep the module from ending.
         threading.Thread(target=_fill, args=(slot, host, need), daemon=True).start()
+    return lambda: _gathered(slots, started)
+
+
+def _gathered(slots: Dict[str, _Slot], started: float) -> Dict[str, Any]:
     facts = {}
     for name, slot in slots.items():
         left = started + slot.collector.deadline + GRACE - time.monotonic()

@@ -12,11 +12,10 @@ from typing import Any, Dict, Mapping, Optional, Sequence
 
 from ansible_collections.nself.prod.plugins.module_utils.audit import engine, score, waivers
 from ansible_collections.nself.prod.plugins.module_utils.audit.checks.secrets import secrets_of
-from ansible_collections.nself.prod.plugins.module_utils.audit.collector import Options, collect_all
+from ansible_collections.nself.prod.plugins.module_utils.audit.collector import Options, start_all
 from ansible_collections.nself.prod.plugins.module_utils.audit.facts import Facts, Unread, unread_leaves
 from ansible_collections.nself.prod.plugins.module_utils.audit.model import Missing, NotApplicable
 from ansible_collections.nself.prod.plugins.module_utils.audit.policy import Policy
-from ansible_collections.nself.prod.plugins.module_utils.audit.registry import CHECKS
 from ansible_collections.nself.prod.plugins.module_utils.audit.sources import COLLECTORS
 from ansible_collections.nself.prod.plugins.module_utils.audit.units import all_units, name_of
 from ansible_collections.nself.prod.plugins.module_utils.audit.user_checks import checks_with, collectors_with
@@ -33,14 +32,18 @@ def audit(
     extra_collectors: Sequence[Any] = (),
 ) -> Dict[str, Any]:
     """Return a host's report, keys as `hosts[]` of the JSON Schema. Raises PolicyError for what the user got wrong."""
-    checks = checks_with(CHECKS, extra_checks)
     collectors = collectors_with(COLLECTORS, extra_collectors)
-    chosen = engine.select(checks, categories)
     thresholds = Policy(policy)
-    exceptions = waivers.parse(waiver_entries, [check.id for check in checks])
     key = options.fingerprint_key or os.urandom(32).hex()
     started = host.now()
-    tree = collect_all(host, collectors, replace(options, fingerprint_key=key))
+    gathered = start_all(host, collectors, replace(options, fingerprint_key=key))
+    # Ansible ships source, so each run compiles the checks anew: meanwhile the host's commands can already work.
+    from ansible_collections.nself.prod.plugins.module_utils.audit.registry import CHECKS
+
+    checks = checks_with(CHECKS, extra_checks)
+    chosen = engine.select(checks, categories)
+    exceptions = waivers.parse(waiver_entries, [check.id for check in checks])
+    tree = gathered()
     report = judge_tree(tree, chosen, thresholds, exceptions, host_name, started, host.now() - started)
     return dict(report, privileged=host.euid() == 0, fingerprints=fingerprints(tree, key))
 

@@ -8,7 +8,8 @@ import re
 from typing import Tuple
 
 DIGEST = re.compile(r"@sha256:[0-9a-f]{64}\Z")
-_EXACT = re.compile(r"(?<![\d.])\d+\.\d+\.\d+|RELEASE\.\d{4}-\d\d-\d\d")
+# At the beginning, after a word at most: in 20-alpine3.18.2 it is the base that has a whole version.
+_EXACT = re.compile(r"([a-z]+[-.])?(v|version-v?)?\d+\.\d+\.\d+|RELEASE\.\d{4}-\d\d-\d\d", re.I)
 _TWO_PARTS = re.compile(r"(?<![\d.])\d+\.\d+(?![\d])")
 # Images whose whole versions have two parts: PostgreSQL counts so since 10.
 TWO_PARTS = ("postgres",)
@@ -30,7 +31,7 @@ def is_exact(reference: str) -> bool:
     if DIGEST.search(reference):
         return True
     name, tag = split(reference)
-    if _EXACT.search(tag):
+    if _EXACT.match(tag):
         return True
     return name.rpartition("/")[2] in TWO_PARTS and bool(_TWO_PARTS.match(tag))
 

@@ -24,8 +24,9 @@ def container(name="app-web-1", **more):
     )
 
 
-def stack(*containers):
-    return {"deployment": {"state": "found"}, "stack": {"containers": list(containers)}}
+def stack(*containers, absent=()):
+    absent = absent if isinstance(absent, Unread) else list(absent)
+    return {"deployment": {"state": "found"}, "stack": {"containers": list(containers), "absent": absent}}
 
 
 CASES = {
@@ -34,6 +35,7 @@ CASES = {
         "fail": [
             stack(container(), container("app-db-1", config="differs")),
             stack(container(config="gone")),
+            stack(container(), absent=["auth"]),
             stack(container(health="unhealthy")),
             stack(container(state="restarting")),
             stack(container(), container("app-db-1", state="exited")),
@@ -42,6 +44,7 @@ CASES = {
         "unknown": [
             stack(container(config=Unread("error", "it was started by docker compose 2.1.0, and 2.2.0 is installed"))),
             stack(),
+            stack(container(), absent=Unread("parse_error", "docker compose refuses its files")),
             {"deployment": {"state": "found"}, "stack": Unread("needs_root", "docker: permission denied")},
         ],
         "not_applicable": [

@@ -48,7 +48,7 @@ CLOSED = {"refused": "refused", "timeout": "no answer"}
 )
 def unreachable_from_outside(facts: Any, policy: Any) -> Verdict:
     if facts.read("outside.same_host") is not False:
-        detail = "the controller is the host, or knows no network address of it"
+        detail = "the controller is the host, or reaches it by no network address of its own"
         raise Missing("outside.same_host", Reason.ERROR, detail)
     address, ports, control = facts.read("outside.address"), facts.read("outside.ports"), facts.read("outside.control")
     allowed = policy["public_ports"]

@@ -17,7 +17,7 @@ from ansible_collections.nself.prod.plugins.module_utils.audit.model import (
     check,
 )
 from ansible_collections.nself.prod.plugins.module_utils.audit.units import NO_DEPLOYMENT
-from ansible_collections.nself.prod.plugins.module_utils.audit.verdicts import each, summed
+from ansible_collections.nself.prod.plugins.module_utils.audit.verdicts import each, resource, summed, unread
 
 RESTARTS = ("always", "unless-stopped", "on-failure")
 CONFIG = {
@@ -34,7 +34,7 @@ CONFIG = {
     Severity.WARNING,
     "A hardened file protects nothing until its container is made anew, and a service that keeps failing is one that nobody watches.",
     "each container's configuration hash against `docker compose config --hash` of the files it was started from; its state, health check and restart policy",
-    "every container matches its files, runs where its restart policy says so, and is not unhealthy",
+    "every service has a container that matches its files, runs where its restart policy says so, and is not unhealthy",
     Fix(
         "containers",
         "Run `nself start`, or `docker compose up --detach` with the same env file, and look into the logs of what is not healthy.",
@@ -49,11 +49,12 @@ def stack_current(facts: Any, policy: Any) -> Verdict:
     containers = facts.records("stack.containers")
     if not containers:
         raise Missing("stack.containers", Reason.ERROR, "no container of the deployment exists")
-    return summed(
-        "as the files describe, and healthy",
-        each(containers, lambda item: str(item.read("name")), _judge),
-        "no container that is to run",
-    )
+    found = each(containers, lambda item: str(item.read("name")), _judge)
+    try:
+        found += [resource(service, False, "it has no container") for service in facts.read("stack.absent")]
+    except Missing as missing:
+        found.append(unread("services without a container", missing))
+    return summed("as the files describe, and healthy", found, "no container that is to run")
 
 
 def _judge(item: Record) -> Tuple[bool, str]:

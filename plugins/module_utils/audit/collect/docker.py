@@ -13,6 +13,7 @@ import shlex
 from typing import Any, Dict, List, Optional, Set
 
 from ansible_collections.nself.prod.plugins.module_utils.audit.collector import Collector, attempt
+from ansible_collections.nself.prod.plugins.module_utils.audit.facts import Unread
 from ansible_collections.nself.prod.plugins.module_utils.audit.model import Missing, Reason
 from ansible_collections.nself.prod.plugins.module_utils.host import HostError, NotFound, first_line
 
@@ -46,9 +47,13 @@ def collect_engine(host: Any, need: Any) -> Dict[str, Any]:
 
 def collect_containers(host: Any, need: Any) -> List[Dict[str, Any]]:
     """Return `docker inspect` of every container, running or not. Hidden: it holds every environment in clear."""
+    # Asked beside docker info, which then says what an error means.
+    printed = attempt(lambda: _run(host, ["docker", "ps", "--all", "--quiet", "--no-trunc"]))
     if need("docker_engine")["state"] != "present":
         return []
-    ids = _run(host, ["docker", "ps", "--all", "--quiet", "--no-trunc"]).split()
+    if isinstance(printed, Unread):
+        raise Missing("docker", printed.reason, printed.detail)
+    ids = printed.split()
     if not ids:
         return []
     # A container that goes between the two commands makes inspect exit 1 and print the others.

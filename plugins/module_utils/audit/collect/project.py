@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The nself project of this host, in clear: where it is, what its env files say, what runs of it and what compose would start.
 
-Hidden `project`: it holds every environment in clear. Other collectors find the container to ask here.
+Hidden `project`: it holds every environment in clear. Other collectors find the container to ask here. Whoever asks for what runs
+does not wait until compose has rendered the files: that is the hidden `project_rendered`.
 """
 
 from __future__ import annotations
@@ -27,10 +28,12 @@ from ansible_collections.nself.prod.plugins.module_utils.deployment.render impor
 from ansible_collections.nself.prod.plugins.module_utils.host import NotFound
 from ansible_collections.nself.prod.plugins.module_utils.parse import dotenv
 
+FACT = "deployment.units"
+
 
 @dataclass(frozen=True)
-class Project:
-    """A discovered project. chain: (environment, settings, files) of read_chain(); each part may be Unread instead.
+class Place:
+    """Where the project is. chain: (environment, settings, files) of read_chain(), or Unread.
 
     state: the discovery's, or Unread where Docker could not be asked and no folder was found.
     """
@@ -38,37 +41,83 @@ class Project:
     found: Discovery
     state: Any
     chain: Any
-    rendered: Any
-    units: Any
+
+
+@dataclass(frozen=True)
+class Project(Place):
+    """A discovered project. started: its running units in clear, or Unread. need: the collectors' own."""
+
+    started: Any
+    need: Any
 
     @property
     def settings(self) -> Mapping[str, env_chain.Setting]:
         """The merged settings in clear; empty where the files could not be read."""
         return {} if isinstance(self.chain, Unread) else self.chain[1]
 
+    @property
+    def rendered(self) -> Any:
+        """The units, in clear, that compose would start, or Unread; None without a project. Waits for compose."""
+        if self.found.state != FOUND:
+            return None
+        # An engine that does not answer leaves everything unknown.
+        return self.started if isinstance(self.started, Unread) else attempt(lambda: self.need("project_rendered"))
+
+    @property
+    def units(self) -> Any:
+        """A running unit for each running container, a rendered one for each other service; or Unread. Waits for compose."""
+        if self.found.state != FOUND or isinstance(self.started, Unread):
+            return self.started
+        rendered = self.rendered
+        if isinstance(rendered, Unread):
+            # What runs is known whatever the files say; what they would start besides stands in `rendered` as unread.
+            return list(self.started) if self.started else rendered
+        services = {unit["service"] for unit in self.started}
+        return self.started + [_flagged(unit) for unit in rendered if unit["service"] not in services]
+
     def running(self, role: str) -> List[Dict[str, Any]]:
         """Return the running units of a role, in clear. Raises Missing where it is not known what runs."""
-        if isinstance(self.units, Unread):
-            raise Missing("deployment.units", self.units.reason, self.units.detail)
-        return [unit for unit in self.units if unit["role"] == role and unit["level"] == Level.RUNNING]
+        # Where nothing runs, whether that is all there is depends on the files.
+        units = self.started or self.units
+        if isinstance(units, Unread):
+            raise Missing(FACT, units.reason, units.detail)
+        return [unit for unit in units if unit["role"] == role and unit["level"] == Level.RUNNING]
 
 
-def collect(host: Any, need: Any) -> Project:
-    """Find the project and read it."""
+def collect_place(host: Any, need: Any) -> Place:
+    """Find the project and read its env files."""
     containers = attempt(lambda: need("docker_containers"))
     found = discover(host, [] if isinstance(containers, Unread) else containers, need.options.project_dir)
     if found.state == NONE:
         # Without Docker's word nobody can say that nothing runs.
-        lost = containers if isinstance(containers, Unread) else None
-        return Project(found, lost or NONE, ("", {}, []), None, lost or [])
+        return Place(found, containers if isinstance(containers, Unread) else NONE, ("", {}, []))
     if found.state != FOUND:
-        lost = Unread(Reason.ERROR, found.message)
-        return Project(found, found.state, lost, None, lost)
-    chain = attempt(lambda: read_chain(host, str(found.directory)))
-    running = attempt(lambda: need("container_units"))
-    # An engine that does not answer leaves everything unknown, and its compose plugin would hang as well.
-    rendered = running if isinstance(running, Unread) else attempt(lambda: _rendered(host, found, chain))
-    return Project(found, FOUND, chain, rendered, attempt(lambda: _units(running, found, rendered)))
+        return Place(found, found.state, Unread(Reason.ERROR, found.message))
+    return Place(found, FOUND, attempt(lambda: read_chain(host, str(found.directory))))
+
+
+def collect_rendered(host: Any, need: Any) -> List[Dict[str, Any]]:
+    """Return the units, in clear, that compose would start."""
+    place = need("project_place")
+    if place.found.state != FOUND:
+        return []
+    need("docker_containers")  # the compose plugin of an engine that does not answer would hang as well
+    return _rendered(host, place.found, place.chain)
+
+
+def collect(_host: Any, need: Any) -> Project:
+    """Return the project with what runs of it."""
+    place = need("project_place")
+    started: Any
+    if place.found.state == FOUND:
+        started = attempt(lambda: need("container_units"))
+        if not isinstance(started, Unread):
+            started = [_flagged(unit) for unit in started if belongs(unit["labels"], place.found)]
+    elif place.found.state == NONE:
+        started = place.state if isinstance(place.state, Unread) else []
+    else:
+        started = place.chain
+    return Project(place.found, place.state, place.chain, started, need)
 
 
 def read_chain(host: Any, directory: str) -> Tuple[str, Dict[str, env_chain.Setting], List[Dict[str, Any]]]:
@@ -101,32 +150,21 @@ def _rendered(host: Any, found: Discovery, chain: Any) -> List[Dict[str, Any]]:
     if not found.files:
         return []
     if isinstance(chain, Unread):
-        raise Missing("deployment.units", chain.reason, chain.detail)
+        raise Missing(FACT, chain.reason, chain.detail)
     for file in chain[2]:
         for error in file["errors"]:
             # Neither the shell nor compose reads such a file to its end, so what would start is not known.
             place = "%s/%s line %d" % (found.directory, file["name"], error["line"])
-            raise Missing("deployment.units", Reason.PARSE_ERROR, "%s %s" % (place, error["problem"]))
+            raise Missing(FACT, Reason.PARSE_ERROR, "%s %s" % (place, error["problem"]))
     variables = {name: item.value for name, item in chain[1].items()}
     return render(host, str(found.directory), found.project, variables, found.files)
 
 
-def _units(started: Any, found: Discovery, rendered: Any) -> List[Dict[str, Any]]:
-    """Return the units in clear: a running one for each running container, a rendered one for each other service."""
-    if isinstance(started, Unread):
-        raise Missing("deployment.units", started.reason, started.detail)
-    running = [unit for unit in started if belongs(unit["labels"], found)]
-    if isinstance(rendered, Unread):
-        if not running:
-            raise Missing("deployment.units", rendered.reason, rendered.detail)
-        # What runs is known whatever the files say; what they would start besides stands in `rendered` as unread.
-        rendered = []
-    services = {unit["service"] for unit in running}
-    units = running + [unit for unit in rendered if unit["service"] not in services]
-    for unit in units:
-        if unit["role"] == "hasura":
-            unit["environment"] = with_flags(unit["environment"], " ".join(unit["argv"]))
-    return units
+def _flagged(unit: Dict[str, Any]) -> Dict[str, Any]:
+    """Return a unit whose environment says what Hasura was told by flags, too."""
+    if unit["role"] != "hasura":
+        return unit
+    return dict(unit, environment=with_flags(unit["environment"], " ".join(unit["argv"])))
 
 
 def belongs(labels: Mapping[str, str], found: Discovery) -> bool:
@@ -136,4 +174,8 @@ def belongs(labels: Mapping[str, str], found: Discovery) -> bool:
     return labels.get(LABEL + "project.working_dir") == found.directory
 
 
-COLLECTORS = (Collector("project", collect, deadline=18.0, hidden=True),)
+COLLECTORS = (
+    Collector("project_place", collect_place, deadline=15.0, hidden=True),
+    Collector("project_rendered", collect_rendered, deadline=18.0, hidden=True),
+    Collector("project", collect, deadline=18.0, hidden=True),
+)

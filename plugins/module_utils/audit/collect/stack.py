@@ -5,19 +5,21 @@
 Compose labels each container with a hash of the service that it was made from; `docker compose config --hash` says what that would be
 now. A hash is made of the whole service, its secrets too, so the facts hold the comparison and never a hash.
 
-Facts `stack`: containers[] of {service, name, state, health, restart, config}; config is same, differs or gone.
+Facts `stack`: containers[] of {service, name, state, health, restart, config}; config is same, differs or gone. absent[]: services that
+compose would start and that have no container.
 """
 
 from __future__ import annotations
 
 import posixpath
 import re
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Set, Tuple
 
 from ansible_collections.nself.prod.plugins.module_utils.audit.collect.project import belongs, read_chain
 from ansible_collections.nself.prod.plugins.module_utils.audit.collector import Collector, attempt
 from ansible_collections.nself.prod.plugins.module_utils.audit.facts import Unread
 from ansible_collections.nself.prod.plugins.module_utils.audit.model import Missing, Reason
+from ansible_collections.nself.prod.plugins.module_utils.deployment.compose import FILE_NAMES, OVERRIDE_NAMES
 from ansible_collections.nself.prod.plugins.module_utils.deployment.discovery import FOUND, LABEL, NONE, discover
 from ansible_collections.nself.prod.plugins.module_utils.deployment.render import OWN_PROFILES, ask_compose, env_file
 from ansible_collections.nself.prod.plugins.module_utils.host import NotFound
@@ -26,6 +28,7 @@ FACT = "stack.containers"
 # What a container was started from: files, env files, folder. A project has one such set, or a second after a partial update.
 SOURCES = ("project.config_files", "project.environment_file", "project.working_dir")
 MOST_SOURCES = 3
+RUNTIME = ".env.runtime"  # nself writes it at each start, out of its chain of env files
 SAME, DIFFERS, GONE = "same", "differs", "gone"
 _HASH = re.compile(r"^(\S+) ([0-9a-f]{64})$", re.M)
 
@@ -36,7 +39,7 @@ def collect(host: Any, need: Any) -> Dict[str, Any]:
     # Found here once more, for little, rather than waiting until the project is rendered: compose runs beside that.
     found = discover(host, containers, need.options.project_dir)
     if found.state == NONE:
-        return {"containers": []}
+        return {"containers": [], "absent": []}
     if found.state != FOUND:
         raise Missing(FACT, Reason.ERROR, found.message)
     mine = [item for item in containers if belongs(_labels(item), found) and not _is_oneoff(item)]
@@ -47,7 +50,16 @@ def collect(host: Any, need: Any) -> Dict[str, Any]:
         else:
             hashes[source] = Unread(Reason.ERROR, "its containers were started from many sets of files")
     version = Version(host)
-    return {"containers": [_container(item, hashes[_source(item)], version) for item in mine]}
+    out = [_container(item, hashes[_source(item)], version) for item in mine]
+    return {"containers": out, "absent": attempt(lambda: _absent(need, {str(item["service"]) for item in out}))}
+
+
+def _absent(need: Any, there: Set[str]) -> List[str]:
+    """Return the services that have no container. What only a profile starts, such as nself's own preparations, may have none."""
+    rendered = need("project").rendered
+    if isinstance(rendered, Unread):
+        raise Missing("stack.absent", rendered.reason, rendered.detail)
+    return sorted({str(unit["service"]) for unit in rendered or [] if not unit["profiles"]} - there)
 
 
 def _labels(item: Mapping[str, Any]) -> Dict[str, str]:
@@ -77,16 +89,18 @@ def expected(host: Any, labels: Mapping[str, str]) -> Dict[str, List[str]]:
     if not folder:
         raise Missing(FACT, Reason.ERROR, "its labels do not say where its files are")
     options = ["--project-name", labels[LABEL + "project"], "--project-directory", folder]
-    for name in filter(None, files.split(",")):
-        options += ["--file", posixpath.join(folder, name)]
+    options += _file_options(folder, [name for name in files.split(",") if name])
     for profile in ("*",) + OWN_PROFILES:
         options += ["--profile", profile]
     if env_files:
         # Of two files the later wins, as of two lines.
-        texts = ["\n".join(host.read(posixpath.join(folder, name)) for name in env_files.split(",") if name)]
+        names = [name for name in env_files.split(",") if name]
+        read = [host.read(posixpath.join(folder, name)) for name in names]
+        # What nself wrote at the last start says what was started. What would be is said by the chain, which wins.
+        made = any(posixpath.basename(name) == RUNTIME for name in names)
+        texts = ["\n".join(read + ([_chain(host, folder)] if made else []))]
     else:
-        chain = {name: item.value for name, item in read_chain(host, folder)[1].items()}
-        texts = [_own_env(host, folder), env_file(chain)]
+        texts = [_own_env(host, folder), _chain(host, folder)]
     out: Dict[str, List[str]] = {}
     for text in dict.fromkeys(texts):
         printed = ask_compose(host, options, ["config", "--hash", "*"], text, folder)
@@ -97,6 +111,22 @@ def expected(host: Any, labels: Mapping[str, str]) -> Dict[str, List[str]]:
     if not out:
         raise Missing(FACT, Reason.PARSE_ERROR, "docker compose config --hash printed no hashes")
     return out
+
+
+def _file_options(folder: str, files: Sequence[str]) -> List[str]:
+    """Return how compose is told its files: not at all where it had found them itself, so that it finds a new override too."""
+    usual = [posixpath.join(folder, name) for name in (*FILE_NAMES, *OVERRIDE_NAMES)]
+    paths = [posixpath.join(folder, name) for name in files]
+    return [] if all(path in usual for path in paths) else [word for path in paths for word in ("--file", path)]
+
+
+def _chain(host: Any, folder: str) -> str:
+    _environment, settings, files = read_chain(host, folder)
+    for file in files:
+        if file["errors"]:
+            # Neither the shell nor compose reads such a file to its end.
+            raise Missing(FACT, Reason.PARSE_ERROR, "%s/%s has lines that are no setting" % (folder, file["name"]))
+    return env_file({name: item.value for name, item in settings.items()})
 
 
 def _own_env(host: Any, folder: str) -> str:

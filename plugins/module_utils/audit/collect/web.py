@@ -60,13 +60,14 @@ class _Target:
 def collect(host: Any, need: Any) -> Dict[str, Any]:
     """Return the facts."""
     running = need("nginx")
-    units = attempt(lambda: need("project").units)
-    roles = _roles([] if isinstance(units, Unread) else units)
-    own = _own_origin([] if isinstance(units, Unread) else units)
     # A server block that only sends its visitors on to https serves nothing that could be judged.
     with ThreadPoolExecutor(max_workers=WORKERS) as pool:
         plain = _plain_doors(running)
         redirects = list(pool.map(lambda item: _redirect(host, *item), plain))
+        # Only now, for they wait until compose has rendered the files.
+        units = attempt(lambda: need("project").units)
+        roles = _roles([] if isinstance(units, Unread) else units)
+        own = _own_origin([] if isinstance(units, Unread) else units)
         moved = {item for item, entry in zip(plain, redirects) if _leads_to_https(entry)}
         targets = [target for nginx in running for target in _targets(nginx, roles, moved)]
         sites = list(pool.map(lambda target: _asked(host, target, own), targets))
