@@ -17,8 +17,8 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
-from truth.peer_notes import NOTES  # noqa: E402
-from truth.target import Target  # noqa: E402
+from truth.peer_notes import NOTES
+from truth.target import Target
 
 # Lynis: (test, pattern of its warning or suggestion, our check). Where the pattern is found, Lynis is not content.
 LYNIS = (
@@ -34,7 +34,11 @@ LYNIS = (
     ("SSH-7408", r"SSH-7408\|[^|]*\|PermitRootLogin", "INFRA-07"),
     ("SSH-7408", r"SSH-7408\|[^|]*\|MaxAuthTries", "INFRA-10"),
     ("SSH-7408", r"SSH-7408\|[^|]*\|LoginGraceTime", "INFRA-11"),
-    ("SSH-7408", r"SSH-7408\|[^|]*\|(?:AllowTcpForwarding|X11Forwarding|AllowAgentForwarding|PermitTunnel)", "INFRA-12"),
+    (
+        "SSH-7408",
+        r"SSH-7408\|[^|]*\|(?:AllowTcpForwarding|X11Forwarding|AllowAgentForwarding|PermitTunnel)",
+        "INFRA-12",
+    ),
     ("SSH-7408", r"SSH-7408\|[^|]*\|Port", "INFRA-13"),
 )
 # testssl.sh: our check -> the ids of its findings that are about the same.
@@ -74,7 +78,11 @@ def ssh_audit(target, verdicts):
 def testssl(target, verdicts, name):
     """Yield a row for each check of TESTSSL about the site of that name."""
     options = "--quiet --color 0 --warnings off --ip 127.0.0.1 -p -s -f -P -S"
-    target.sh("rm -f /root/truth/testssl.json; testssl --jsonfile /root/truth/testssl.json %s %s:443 >/dev/null 2>&1 || true" % (options, name), 400)
+    target.sh(
+        "rm -f /root/truth/testssl.json; testssl --jsonfile /root/truth/testssl.json %s %s:443 >/dev/null 2>&1 || true"
+        % (options, name),
+        400,
+    )
     found = json.loads(target.sh("cat /root/truth/testssl.json"))
     for check, pattern in TESTSSL.items():
         mine = [item for item in found if re.search(pattern, item["id"])]

@@ -18,8 +18,8 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
-from truth.tables import MUTATIONS  # noqa: E402
-from truth.target import Failed, Target  # noqa: E402
+from truth.tables import MUTATIONS
+from truth.target import Failed, Target
 
 
 def difference(before, after):
@@ -34,7 +34,12 @@ def compare(expected, turned, after):
         if expected.get(check) != turned.get(check):
             out.append(
                 "%s should %s, but is %s: %s"
-                % (check, "be " + expected[check] if check in expected else "not turn", after[check][0], after[check][1])
+                % (
+                    check,
+                    "be " + expected[check] if check in expected else "not turn",
+                    after[check][0],
+                    after[check][1],
+                )
             )
     return out
 
@@ -82,7 +87,9 @@ def main():
             left = difference(baseline, target.audit())
             mistakes += ["left behind: %s" % ", ".join(sorted(left))] if left else []
         results.append({"name": item.name, "flips": dict(item.flips), "mistakes": mistakes})
-        print("%s %5.1f s  %s" % ("FAILED" if mistakes else "ok    ", time.monotonic() - started, item.name), flush=True)
+        print(
+            "%s %5.1f s  %s" % ("FAILED" if mistakes else "ok    ", time.monotonic() - started, item.name), flush=True
+        )
         for mistake in mistakes:
             print("                  " + mistake, flush=True)
     left = difference(baseline, target.audit())

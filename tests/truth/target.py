@@ -50,7 +50,9 @@ class Target:
     def audit(self):
         """Return {check: (status, actual, {resource: status})}."""
         text = json.dumps(dict(self.options, outside=look(self.address())))
-        out = self._docker("cd %s && PYTHONPATH=. exec python3 audit.py '%s'" % (self.folder, text.replace("'", "'\\''")), None)
+        out = self._docker(
+            "cd %s && PYTHONPATH=. exec python3 audit.py '%s'" % (self.folder, text.replace("'", "'\\''")), None
+        )
         return {check: tuple(value) for check, value in json.loads(out).items()}
 
     def address(self):
@@ -61,7 +63,9 @@ class Target:
     def _docker(self, script, stdin, seconds=180):
         words = ["docker", "exec", "-i", self.container, "sh", "-c", script]
         try:
-            done = subprocess.run(words, stdin=stdin or subprocess.DEVNULL, capture_output=True, timeout=seconds, check=False)
+            done = subprocess.run(
+                words, stdin=stdin or subprocess.DEVNULL, capture_output=True, timeout=seconds, check=False
+            )
         except subprocess.TimeoutExpired:
             raise Failed("no end within %d s" % seconds) from None
         if done.returncode:

@@ -12,7 +12,8 @@ import yaml
 from readings import DOCKER, FRESH, PLAIN
 
 NAMES = (FRESH, PLAIN, DOCKER)
-ASSIGNMENT = re.compile(r"""^(?:export )?\w*(?:PASSWORD|SECRET|KEY|TOKEN)\w*=['"]?([^'"\s$]+)""", re.M)
+# A name that ends with _FILE holds the place of a secret; what lies there is looked for instead.
+ASSIGNMENT = re.compile(r"""^(?:export )?\w*(?:PASSWORD|SECRET|KEY|TOKEN)\w*(?<!_FILE)=['"]?([^'"\s$]+)""", re.M)
 
 
 @pytest.fixture(scope="module")
@@ -28,6 +29,7 @@ def secrets():
         found |= set(re.findall(r'"key":"([^"]+)"', host.sh("cat %s/.env*" % labs.DEPLOYMENT)))
         found |= {line.split(":")[1] for line in host.sh("cat /etc/shadow").splitlines() if len(line.split(":")[1]) > 8}
         found |= set(host.sh("sed -n 2,3p /etc/ssh/ssh_host_*_key").split())
+        found |= set(host.sh("cat /root/backup.key 2>/dev/null").split())
         # Each was really there to be found.
         assert any(value in host.sh("cat %s/.env* %s/*.yml; ps -eo args" % (labs.DEPLOYMENT, labs.DEPLOYMENT)) for value in planted.values())
     return found

@@ -80,7 +80,7 @@ def judge_answers(
     def one(site: Record) -> Tuple[bool, str]:
         if not wanted(site):
             raise NotApplicable("not judged")
-        return judge_site([answer for answer in site.records("answers")], judge, counts)
+        return judge_site(site.records("answers"), judge, counts)
 
     return summed(expected, each(all_sites(facts), site_name, one), nothing)
 

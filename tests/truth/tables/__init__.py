@@ -4,4 +4,6 @@
 
 from truth.tables import auth, containers, postgres, project, ssh, system, tls, web
 
-MUTATIONS = tuple(item for module in (ssh, system, containers, auth, project, web, tls, postgres) for item in module.MUTATIONS)
+MUTATIONS = tuple(
+    item for module in (ssh, system, containers, auth, project, web, tls, postgres) for item in module.MUTATIONS
+)

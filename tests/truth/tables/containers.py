@@ -21,7 +21,9 @@ MUTATIONS = (
     service("a container may gain privileges", {"security_opt": ["no-new-privileges:false"]}, "INFRA-34"),
     service("a container may write its root", {"read_only": False}, "INFRA-35"),
     service("a container has no limit of processes", {"pids_limit": -1}, "INFRA-36"),
-    service("a container has Docker's socket", {"volumes": ["/var/run/docker.sock:/var/run/docker.sock:ro"]}, "INFRA-37"),
+    service(
+        "a container has Docker's socket", {"volumes": ["/var/run/docker.sock:/var/run/docker.sock:ro"]}, "INFRA-37"
+    ),
     service("a container without a system call filter", {"security_opt": ["seccomp=unconfined"]}, "INFRA-23"),
     service("a container publishes its port", {"ports": ["0.0.0.0:6380:6379"]}, "NET-25", "INFRA-04"),
 )

@@ -7,7 +7,10 @@ from __future__ import annotations
 from truth.mutation import Mutation, fails, file
 
 DROP_IN = "/etc/ssh/sshd_config.d/00-0-broken.conf"
-RESTART = "[ ! -e %s ] || chmod 0600 %s\n# Restarts in quick succession are no sign of trouble here.\nsystemctl reset-failed ssh.service\nsystemctl restart ssh.service" % (DROP_IN, DROP_IN)
+# Restarts in quick succession are no sign of trouble here.
+RESTART = "[ ! -e {0} ] || chmod 0600 {0}\nsystemctl reset-failed ssh.service\nsystemctl restart ssh.service".format(
+    DROP_IN
+)
 
 
 def sshd(name, directives, *checks, lean=False, **others):
@@ -28,7 +31,8 @@ MUTATIONS = (
     Mutation(
         "a weak host key",
         "ssh-keygen -q -t rsa -b 2048 -N '' -f /etc/ssh/ssh_host_weak_key\n"
-        "put %s <<'END'\nHostKey /etc/ssh/ssh_host_weak_key\nHostKey /etc/ssh/ssh_host_ed25519_key\nEND\n%s" % (DROP_IN, RESTART),
+        "put %s <<'END'\nHostKey /etc/ssh/ssh_host_weak_key\nHostKey /etc/ssh/ssh_host_ed25519_key\nEND\n%s"
+        % (DROP_IN, RESTART),
         "back %s\nrm -f /etc/ssh/ssh_host_weak_key /etc/ssh/ssh_host_weak_key.pub\n%s" % (DROP_IN, RESTART),
         fails("INFRA-15"),
     ),

@@ -27,7 +27,13 @@ def kernel(name, value, good, *checks):
 
 
 MUTATIONS = (
-    Mutation("the firewall lets all in", "ufw default allow incoming", "ufw default deny incoming", fails("INFRA-01", "INFRA-02"), lean=True),
+    Mutation(
+        "the firewall lets all in",
+        "ufw default allow incoming",
+        "ufw default deny incoming",
+        fails("INFRA-01", "INFRA-02"),
+        lean=True,
+    ),
     Mutation("the firewall is off", "ufw disable", "ufw --force enable", fails("INFRA-01", "INFRA-02")),
     Mutation("the firewall opens the database", "ufw allow 5432/tcp", "ufw delete allow 5432/tcp", fails("INFRA-02")),
     Mutation(
@@ -39,7 +45,9 @@ MUTATIONS = (
     unit("a port is public", "cache", "/bin/busybox nc -ll -p 6379 -e /bin/cat", "NET-25"),
     unit("telnet is served", "telnetd", "/bin/busybox telnetd -F -p 23", "NET-25", "INFRA-27"),
     Mutation(
-        "fail2ban is stopped", "systemctl stop fail2ban.service", "systemctl start fail2ban.service\nwait_for 30 fail2ban-client ping\nsleep 2",
+        "fail2ban is stopped",
+        "systemctl stop fail2ban.service",
+        "systemctl start fail2ban.service\nwait_for 30 fail2ban-client ping\nsleep 2",
         fails("INFRA-13", "INFRA-17", "INFRA-18"),
     ),
     Mutation(
@@ -49,7 +57,8 @@ MUTATIONS = (
         fails("INFRA-17"),
     ),
     Mutation("updates are off", *file(AUTO_UPGRADES, 'APT::Periodic::Unattended-Upgrade "0";'), fails("INFRA-19")),
-    Mutation("the last update was long ago",
+    Mutation(
+        "the last update was long ago",
         "keep /var/lib/apt/periodic/upgrade-stamp\ntouch -d '40 days ago' /var/lib/apt/periodic/upgrade-stamp",
         "back /var/lib/apt/periodic/upgrade-stamp",
         fails("INFRA-19"),
@@ -60,21 +69,43 @@ MUTATIONS = (
         "back /var/lib/dpkg/status",
         fails("INFRA-20"),
     ),
-    Mutation("the release is not supported any more",
+    Mutation(
+        "the release is not supported any more",
         "keep /usr/lib/os-release\nsed -i 's/^VERSION_ID=.*/VERSION_ID=\"10\"/' /usr/lib/os-release",
         "back /usr/lib/os-release",
         fails("INFRA-21"),
     ),
     kernel("net.ipv4.conf.eth0.send_redirects", 1, 0, "INFRA-25"),
     kernel("net.ipv4.tcp_syncookies", 0, 1, "INFRA-25"),
-    Mutation("a second root", "keep /etc/passwd\nkeep /etc/shadow\nuseradd -o -u 0 -M -N toor", "back /etc/passwd /etc/shadow", fails("INFRA-28")),
-    Mutation("an account without a password",
-        "keep /etc/shadow\nusermod -p '' visitor", "back /etc/shadow", fails("INFRA-28")),
+    Mutation(
+        "a second root",
+        "keep /etc/passwd\nkeep /etc/shadow\nuseradd -o -u 0 -M -N toor",
+        "back /etc/passwd /etc/shadow",
+        fails("INFRA-28"),
+    ),
+    Mutation(
+        "an account without a password",
+        "keep /etc/shadow\nusermod -p '' visitor",
+        "back /etc/shadow",
+        fails("INFRA-28"),
+    ),
     Mutation("sudo asks nobody", *file("/etc/sudoers.d/visitor", "visitor ALL=(ALL) NOPASSWD: ALL"), fails("INFRA-28")),
-    Mutation("Docker's socket is open", "chmod 0666 /run/docker.sock", "chmod 0660 /run/docker.sock", fails("INFRA-29"), lean=True),
-    Mutation("anybody is in the group docker", "keep /etc/group\nkeep /etc/gshadow\nusermod -aG docker visitor", "back /etc/group /etc/gshadow", fails("INFRA-29")),
-    Mutation("a registry is trusted in clear",
-        "edit /etc/docker/daemon.json 's/^\\{/{\"insecure-registries\": [\"10.9.9.9:5000\"], /'\nsystemctl reload docker\nsleep 1",
+    Mutation(
+        "Docker's socket is open",
+        "chmod 0666 /run/docker.sock",
+        "chmod 0660 /run/docker.sock",
+        fails("INFRA-29"),
+        lean=True,
+    ),
+    Mutation(
+        "anybody is in the group docker",
+        "keep /etc/group\nkeep /etc/gshadow\nusermod -aG docker visitor",
+        "back /etc/group /etc/gshadow",
+        fails("INFRA-29"),
+    ),
+    Mutation(
+        "a registry is trusted in clear",
+        'edit /etc/docker/daemon.json \'s/^\\{/{"insecure-registries": ["10.9.9.9:5000"], /\'\nsystemctl reload docker\nsleep 1',
         # A reload forgets no registry; containers live on.
         "back /etc/docker/daemon.json\nsystemctl restart docker\nwait_for 30 docker info",
         fails("INFRA-30"),

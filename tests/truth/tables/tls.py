@@ -20,7 +20,12 @@ def certificate(name, making, *checks):
         "for folder in %s %s; do cat $work/leaf.pem /root/ca/ca.pem >$folder/fullchain.pem; cat $work/key.pem >$folder/privkey.pem; done\n"
         "rm -r $work\nreload_nginx" % (FOLDER, FOLDER, STORE, STORE, making, FOLDER, STORE)
     )
-    mends = "back %s/fullchain.pem %s/privkey.pem %s/fullchain.pem %s/privkey.pem\nreload_nginx" % (FOLDER, FOLDER, STORE, STORE)
+    mends = "back %s/fullchain.pem %s/privkey.pem %s/fullchain.pem %s/privkey.pem\nreload_nginx" % (
+        FOLDER,
+        FOLDER,
+        STORE,
+        STORE,
+    )
     return Mutation(name, breaks, mends, fails(*checks))
 
 
@@ -47,5 +52,10 @@ MUTATIONS = (
         "systemctl enable --now -q certbot.timer",
         fails("NET-05"),
     ),
-    Mutation("the key is open to all", "chmod 0644 %s/privkey.pem" % FOLDER, "chmod 0600 %s/privkey.pem" % FOLDER, fails("NET-07")),
+    Mutation(
+        "the key is open to all",
+        "chmod 0644 %s/privkey.pem" % FOLDER,
+        "chmod 0600 %s/privkey.pem" % FOLDER,
+        fails("NET-07"),
+    ),
 )

@@ -29,8 +29,8 @@ def replicas(*instances):
     return merged
 
 
-def encrypting(*buckets, env=KEY, **more):
-    facts = minio(*buckets, env=env, **more)
+def encrypting(*buckets, env=None, **more):
+    facts = minio(*buckets, env=KEY if env is None else env, **more)
     del facts["minio"]["instances"][0]["service_open"]
     return facts
 

@@ -25,9 +25,9 @@ def allowing(*permissions):
     return dict(deployment({"role": "hasura"}), hasura={"permissions": list(permissions)})
 
 
-def limited(*limits, env=QUIET, most="100", pools=(None,), database=True):
+def limited(*limits, env=None, most="100", pools=(None,), database=True):
     """Return facts of an engine whose select permissions have these limits; most: PostgreSQL's max_connections."""
-    units = [unit("hasura", "hasura", env=env)] + ([{"role": "postgres"}] if database else [])
+    units = [unit("hasura", "hasura", env=QUIET if env is None else env)] + ([{"role": "postgres"}] if database else [])
     found = [{"role": "user", "table": "public.t%d" % n, "action": "select", "limit": k} for n, k in enumerate(limits)]
     facts = dict(deployment(*units), hasura={"permissions": found})
     if database:

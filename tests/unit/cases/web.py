@@ -101,8 +101,8 @@ def cross(role):
         "fail": [
             asked(preflight(**theirs), foreign()),
             asked(preflight(), foreign(**theirs)),
-            asked(preflight(), foreign(**dict(ours, access_control_allow_origin="*"))),
-            asked(preflight(), foreign(**dict(ours, access_control_allow_origin="null"))),
+            asked(preflight(), foreign(**{**ours, "access_control_allow_origin": "*"})),
+            asked(preflight(), foreign(**{**ours, "access_control_allow_origin": "null"})),
             asked(dict(preflight(), status=LOST, headers=LOST), foreign(**theirs)),
         ],
         "unknown": NOBODY_ASKED
@@ -215,11 +215,11 @@ CASES = {
             web(site(answer())),
             web(site(answer(referrer_policy="no-referrer"))),
             web(site(answer(permissions_policy="camera=()"))),
-            web(site(answer(**dict(POLICIES, referrer_policy="unsafe-url")))),
-            web(site(answer(**dict(POLICIES, referrer_policy="strict")))),
-            web(site(answer(**dict(POLICIES, permissions_policy="camera 'none'")))),
-            web(site(answer(**dict(POLICIES, permissions_policy="camera=*")))),
-            web(site(answer(status=502, **dict(POLICIES, referrer_policy="origin")))),
+            web(site(answer(**{**POLICIES, "referrer_policy": "unsafe-url"}))),
+            web(site(answer(**{**POLICIES, "referrer_policy": "strict"}))),
+            web(site(answer(**{**POLICIES, "permissions_policy": "camera 'none'"}))),
+            web(site(answer(**{**POLICIES, "permissions_policy": "camera=*"}))),
+            web(site(answer(status=502, **{**POLICIES, "referrer_policy": "origin"}))),
         ],
         "unknown": NOBODY_ASKED + [web(site(answer(status=502)))],
         "not_applicable": [NO_DEPLOYMENT, NO_NGINX],
@@ -235,7 +235,7 @@ CASES = {
             ),
             # different services may well choose differently
             in_nginx(
-                site(answer(**SAFE), tls=True), site(answer(**dict(SAFE, x_frame_options="SAMEORIGIN")), tls=True)
+                site(answer(**SAFE), tls=True), site(answer(**{**SAFE, "x_frame_options": "SAMEORIGIN"}), tls=True)
             ),
             # the service adds them, or nothing can be answered there
             in_nginx(PROTECTED, places=[{"tls": False}, place("/", ()), place("/health", ())]),
@@ -248,7 +248,7 @@ CASES = {
             in_nginx(PROTECTED, places=[place("/", always=False)]),
             web(site(answer(**SAFE), answer("/health"), tls=True)),
             web(site(answer(**SAFE), tls=True), site(answer(), tls=True)),
-            web(site(answer(**SAFE), answer("/x", **dict(SAFE, x_frame_options="SAMEORIGIN")), tls=True)),
+            web(site(answer(**SAFE), answer("/x", **{**SAFE, "x_frame_options": "SAMEORIGIN"}), tls=True)),
         ],
         "unknown": NOBODY_ASKED
         + [

@@ -82,7 +82,9 @@ def _of_path(host: Any, path: str, mounts: Any, depth: int) -> Tuple[str, bool]:
     # btrfs has a number of its own, and may have several devices.
     name = posixpath.basename(host.realpath(mount.source))
     names = _btrfs_devices(host, name) if mount.kind == "btrfs" else [name]
-    return mount.source, all([_device(host, "/sys/class/block/" + item, mounts, depth) for item in names])
+    # Each is looked at, also behind one that is in clear: what is not known of one must not depend on their order.
+    encrypted = [_device(host, "/sys/class/block/" + item, mounts, depth) for item in names]
+    return mount.source, all(encrypted)
 
 
 def _zfs(host: Any, dataset: str) -> bool:
@@ -127,9 +129,8 @@ def _device(host: Any, path: str, mounts: Any, depth: int) -> bool:
         return _of_path(host, backing, mounts, depth + 1)[1]
     below = host.listdir(posixpath.join(path, "slaves")) if "slaves" in names else []
     # A volume over two disks is encrypted where both are.
-    return bool(below) and all(
-        [_device(host, posixpath.join(path, "slaves", name), mounts, depth + 1) for name in below]
-    )
+    encrypted = [_device(host, posixpath.join(path, "slaves", name), mounts, depth + 1) for name in below]
+    return bool(below) and all(encrypted)
 
 
 def _swap(host: Any, mounts: Any) -> List[Dict[str, Any]]:
