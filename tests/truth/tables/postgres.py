@@ -39,7 +39,13 @@ def hba(name, line, *checks, **others):
 
 
 MUTATIONS = (
-    sql("the database's password is a default", "ALTER ROLE postgres PASSWORD 'postgres'", "", "DATA-01", lean=True),
+    Mutation(
+        "the database's password is a default",
+        "sql <<'END'\nALTER ROLE postgres PASSWORD 'postgres'\nEND\n",
+        ". $project/.env\nsql <<END\nALTER ROLE postgres PASSWORD '$POSTGRES_PASSWORD'\nEND\n",
+        fails("DATA-01"),
+        True,
+    ),
     sql(
         "a password stored as MD5",
         "SET password_encryption = md5; CREATE ROLE old LOGIN PASSWORD 'k3Jf9sLq2mZx8vBn4cRt7wYp1dGh6aSe'",
