@@ -23,7 +23,9 @@ KEYS = st.sampled_from(
     "cpus pids_limit networks network_mode profiles healthcheck env_file labels container_name extends".split()
 )
 SERVICES = st.dictionaries(KEYS, VALUES, max_size=6)
-MODELS = VALUES | st.fixed_dictionaries({"services": st.dictionaries(st.text(max_size=8), SERVICES | VALUES, max_size=3)})
+MODELS = VALUES | st.fixed_dictionaries(
+    {"services": st.dictionaries(st.text(max_size=8), SERVICES | VALUES, max_size=3)}
+)
 HARDENING = ("INFRA-33", "INFRA-34", "INFRA-35", "INFRA-36")
 
 
@@ -47,7 +49,13 @@ def test_any_two_models_merge(base, over):
 
 @pytest.mark.parametrize("check", [check for check in CHECKS if check.id in HARDENING], ids=lambda check: check.id)
 @settings(max_examples=100, deadline=None)
-@given(service=st.dictionaries(KEYS.filter(lambda key: key not in ("cap_drop", "security_opt", "read_only", "deploy", "mem_limit")), VALUES, max_size=6))
+@given(
+    service=st.dictionaries(
+        KEYS.filter(lambda key: key not in ("cap_drop", "security_opt", "read_only", "deploy", "mem_limit")),
+        VALUES,
+        max_size=6,
+    )
+)
 def test_what_a_service_does_not_ask_for_it_does_not_have(check, service):
     try:
         found = units({"services": {"app": service}}, "/opt/nself")

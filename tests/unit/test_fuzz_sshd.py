@@ -12,7 +12,18 @@ LINES = st.lists(
     st.one_of(
         st.text(max_size=30),
         st.tuples(
-            st.sampled_from(["PermitRootLogin", "Match", "Include", "AllowUsers", "Port", "ListenAddress", "passwordauthentication", "Ciphers"]),
+            st.sampled_from(
+                [
+                    "PermitRootLogin",
+                    "Match",
+                    "Include",
+                    "AllowUsers",
+                    "Port",
+                    "ListenAddress",
+                    "passwordauthentication",
+                    "Ciphers",
+                ]
+            ),
             st.text(max_size=20),
         ).map(" ".join),
     ),

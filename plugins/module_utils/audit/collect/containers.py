@@ -91,9 +91,9 @@ def _unit(host: Any, item: Dict[str, Any], pids: List[str], volumes: Any) -> Dic
         "no_new_privileges": _flag(status, "NoNewPrivs", no_new_privileges(security)),
         "readonly_rootfs": _readonly(host, pid, applied),
         "limits": _limits(host, pid, applied),
-        # The engine lists them in an order of its own each time.
+        # The engine lists them in no order.
         "mounts": sorted(
-            (_mount(mount, volumes) for mount in item.get("Mounts") or []), key=lambda mount: str(mount["target"])
+            (_mount(mount, volumes) for mount in item.get("Mounts") or []), key=lambda mount: mount["target"]
         ),
         "ports": ports_of(item),
         "mac": _mac(host, pid, item, status),
