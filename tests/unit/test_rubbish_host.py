@@ -8,7 +8,7 @@ from ansible_collections.nself.prod.plugins.module_utils.audit.collector import 
 from ansible_collections.nself.prod.plugins.module_utils.audit.run import audit
 from ansible_collections.nself.prod.plugins.module_utils.host import Completed
 from fake_host import FakeHost
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 PROJECT = "/opt/nself"
@@ -41,6 +41,7 @@ class RubbishHost(FakeHost):
         return super().connect(address, port, timeout)
 
 
+@example(text=":INPUT DROP={", directory=None)
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(text=RUBBISH, directory=st.sampled_from([None, PROJECT]))
 def test_rubbish_never_passes_and_never_crashes(text, directory):

@@ -30,11 +30,11 @@ def collect(host: Any, need: Any) -> Dict[str, Any]:
 
 def _table(host: Any, path: str, fields: int) -> List[List[str]]:
     rows = [line.split(":") for line in host.read(path).splitlines() if line.strip() and not line.startswith("#")]
-    if not rows or any(len(row) < fields and row[0][:1] not in "+-" for row in rows):
+    if not rows or any(len(row) < fields and not row[0].startswith(("+", "-")) for row in rows):
         raise Missing(path, Reason.PARSE_ERROR, "%s has a line that is no account" % path)
     # A line of NIS (`+`) may be short; what it leaves out is empty.
     return [
-        row + [""] * (fields - len(row)) if row[0][:1] not in "+-" else row + ["x"] * (fields - len(row))
+        row + [""] * (fields - len(row)) if not row[0].startswith(("+", "-")) else row + ["x"] * (fields - len(row))
         for row in rows
     ]
 
