@@ -262,28 +262,14 @@ def test_the_process_is_believed_before_the_engine():
     assert unit["mac"]["apparmor"] == "docker-default (enforce)"
 
 
-class Entering(FakeHost):
-    """A host on which process 79 of the container is the runtime for so many looks, and then what it starts."""
-
-    looks = 3
-
-    def read(self, path, limit=4 << 20):
-        if path == "/proc/79/status" and self.looks:
-            self.looks -= 1
-            return "Name:\trunc:[2:INIT]\nUid:\t0\t0\t0\t0\n"
-        return super().read(path, limit)
-
-
-@pytest.mark.parametrize("looks, uids", [(3, [1001]), (1000, [0, 1001])])
-def test_the_runtime_on_its_way_in_is_waited_for_but_its_name_hides_nobody(looks, uids):
+@pytest.mark.parametrize("parent, uids", [("4000", [1001]), ("77", [0, 1001]), ("79", [0, 1001])])
+def test_what_is_sent_into_a_container_is_no_part_of_its_service(parent, uids):
+    """Process 80 is root's: a health check's parent is outside, a worker's is the main process or one of its children."""
     running = inspected("hasura", "hasura/graphql-engine", env=["A=1"], pid=77)
-    group, status = "0::/docker/%s\n" % ("1" * 64), "Name:\tcurl\nUid:\t1001\t1001\t1001\t1001\n"
-    proc = {
-        "/proc/%d/%s" % (pid, name): text for pid in (77, 79) for name, text in (("cgroup", group), ("status", status))
-    }
-    host = Entering(dict(project(), **proc), commands=engine(running))
-    host.looks = looks
-    assert by_service(collect(host))["hasura"]["uids"] == uids
+    proc = {"/proc/%d/cgroup" % pid: "0::/docker/%s\n" % ("1" * 64) for pid in (77, 79, 80)}
+    for pid, of, uid in ((77, "4000", 1001), (79, "77", 1001), (80, parent, 0)):
+        proc["/proc/%d/status" % pid] = "Name:\tx\nPPid:\t%s\nUid:\t%d\t%d\t%d\t%d\n" % (of, uid, uid, uid, uid)
+    assert by_service(collect(FakeHost(dict(project(), **proc), commands=engine(running))))["hasura"]["uids"] == uids
 
 
 def test_a_process_title_over_the_environment_is_not_believed():

@@ -8,7 +8,6 @@ Hidden `container_units`: a list of units as deployment/compose.py shapes them, 
 from __future__ import annotations
 
 import re
-import time
 from typing import Any, Dict, List, Optional
 
 from ansible_collections.nself.prod.plugins.module_utils.audit.collect.docker import ports_of
@@ -151,33 +150,35 @@ def _environment(host: Any, pid: str, configured: Dict[str, str]) -> Dict[str, s
     return live if configured and all(name in live for name in configured) else configured
 
 
-# The runtime on its way into a container, as for each health check: root's for some milliseconds, then another program.
-_ENTERING = re.compile(r"(runc|crun)\b")
-_ENTRY_SECONDS, _ENTRY_LOOKS = 0.02, 15
-
-
-def _settled(host: Any, pid: str) -> Dict[str, str]:
-    """Return a process' status once it is itself. One that keeps the runtime's name is taken as it is."""
-    status = _status(host, pid)
-    for _look in range(_ENTRY_LOOKS):
-        if not _ENTERING.match(status.get("Name", "")):
-            break
-        time.sleep(_ENTRY_SECONDS)
-        status = _status(host, pid)
-    return status
-
-
 def _uids(host: Any, pid: str, pids: List[str]) -> List[int]:
-    """Return the effective user ids of all of the container's processes."""
-    found = set()
+    """Return the effective user ids of the container's main process and of all that it started.
+
+    What was sent into the container from outside, a health check or somebody's `docker exec`, has its parent outside and
+    is no part of the service: as root it may be there for a moment and gone with the next look.
+    """
+    statuses: Dict[str, Dict[str, str]] = {}
     for member in pids or [pid]:
         try:
-            found.add(int(_settled(host, member)["Uid"].split()[1]))
+            statuses[member] = _status(host, member)
         except HostError:
             continue
+    found = {int(status["Uid"].split()[1]) for member, status in statuses.items() if _own(member, pid, statuses)}
     if not found:
         raise Missing("uids", Reason.ERROR, "its processes ended while they were read")
     return sorted(found)
+
+
+def _own(member: str, main: str, statuses: Dict[str, Dict[str, str]]) -> bool:
+    """Tell whether a process descends from the main one. Without a word on its parent it does."""
+    seen = set()
+    while member != main and member not in seen:
+        seen.add(member)
+        if "PPid" not in statuses[member]:
+            return True
+        member = statuses[member]["PPid"]
+        if member not in statuses and member != main:
+            return False
+    return True
 
 
 def _capabilities(status: Any, applied: Dict[str, Any]) -> List[str]:
