@@ -18,13 +18,13 @@ def sql(name, breaks, mends, *checks, lean=False, after="", **others):
     return Mutation(name, statement(breaks), statement(mends), fails(*checks, **others), lean)
 
 
-def setting(name, value, *checks, lean=False):
+def setting(name, value, *checks, lean=False, **others):
     """A setting that a reload puts in force stands above those on the command line nowhere, so the command line is changed."""
     return Mutation(
         "postgres: %s=%s" % (name, value),
         "edit %s 's/^( +- \"?%s=).*$/\\1%s/'\nup postgres\nsleep 2" % (COMPOSE, name, value),
         "back %s\nup postgres\nsleep 2" % COMPOSE,
-        fails(*checks),
+        fails(*checks, **others),
         lean,
     )
 
@@ -62,12 +62,21 @@ MUTATIONS = (
         "DATA-05",
         "DATA-13",
         "DATA-16",
+        "DATA-19",
     ),
-    setting("ssl", "off", "DATA-06", "DATA-07"),
+    # PostgreSQL then takes every hostssl line for an error, so what is loaded is not known.
+    setting("ssl", "off", "DATA-06", "DATA-11", DATA_03="unknown", DATA_04="unknown", DATA_07="unknown"),
     setting("log_connections", "off", "DATA-08"),
     setting("log_disconnections", "off", "DATA-09"),
     setting("log_statement", "none", "DATA-10"),
-    hba("a line that PostgreSQL does not understand", "hostssl all all nonsense", "DATA-11"),
+    hba(
+        "a line that PostgreSQL does not understand",
+        "hostssl all all nonsense",
+        "DATA-11",
+        DATA_03="unknown",
+        DATA_04="unknown",
+        DATA_07="unknown",
+    ),
     sql("a role too many with powers", "CREATE ROLE helper CREATEROLE", "DROP ROLE helper", "DATA-13"),
     sql(
         "everybody may create in public",
