@@ -4,11 +4,14 @@
 
 from __future__ import annotations
 
+import json
+
 from truth.mutation import Mutation, fails
 
 PROJECT = "/var/www/nself"
 HBA = PROJECT + "/postgres/pg_hba.conf"
 COMPOSE = PROJECT + "/docker-compose.yml"
+PUBLISHED = json.dumps({"services": {"postgres": {"ports": ["0.0.0.0:5432:5432"]}}})
 
 
 def sql(name, breaks, mends, *checks, lean=False, after="", **others):
@@ -52,8 +55,14 @@ MUTATIONS = (
         "DROP ROLE old",
         "DATA-02",
     ),
-    hba("everybody is trusted", "host all all 10.0.0.0/8 trust", "DATA-03"),
-    hba("the whole world may ask", "hostssl all all 0.0.0.0/0 scram-sha-256", "DATA-04"),
+    hba("everybody is trusted", "hostssl all all 10.0.0.0/8 trust", "DATA-03"),
+    Mutation(
+        "the whole world may ask the database",
+        "keep %s\necho 'hostssl all all 0.0.0.0/0 scram-sha-256' >>%s\npatch '%s' postgres\nsleep 2"
+        % (HBA, HBA, PUBLISHED),
+        "back %s\nunpatch postgres\nsql <<'END'\nSELECT pg_reload_conf();\nEND\nsleep 2" % HBA,
+        fails("DATA-04", "INFRA-04", "NET-25", "NET-26"),
+    ),
     hba("sessions in clear are allowed", "host all all 172.16.0.0/12 scram-sha-256", "DATA-07"),
     sql(
         "the application is a superuser",

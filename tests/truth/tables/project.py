@@ -8,6 +8,7 @@ import json
 
 from truth.mutation import Mutation, fails
 from truth.tables.auth import variable
+from truth.tables.postgres import PUBLISHED
 
 PROJECT = "/var/www/nself"
 METADATA = PROJECT + "/hasura/metadata.json"
@@ -19,7 +20,6 @@ RESTART_REDIS = "docker restart -t 1 $(container redis) >/dev/null\nwait_for 60 
 NO_KEY = json.dumps(
     {"services": {"minio": {"environment": {"MINIO_KMS_SECRET_KEY": "", "MINIO_KMS_AUTO_ENCRYPTION": "off"}}}}
 )
-PUBLISHED = json.dumps({"services": {"postgres": {"ports": ["0.0.0.0:5432:5432"]}}})
 OTHER_AUTH = json.dumps({"services": {"auth": {"image": "acme/auth:1.0.0"}}})
 A_FINDING = '"Vulnerabilities": [{"VulnerabilityID": "CVE-2026-0001", "Severity": "CRITICAL", "FixedVersion": "2"}]'
 
