@@ -52,7 +52,7 @@ for pair in postgres:16-alpine=postgres:16.4-alpine3.20 nginx:alpine=nginx:1.27.
     nhost/hasura-auth:latest=nhost/hasura-auth:0.36.0 minio/minio:latest=minio/minio:RELEASE.2024-09-13T20-26-02Z \
     nhost/functions:latest=nhost/functions:1.3.0 getmeili/meilisearch:v1.5=getmeili/meilisearch:v1.10.1 \
     prom/prometheus:latest=prom/prometheus:v2.54.1 grafana/grafana:latest=grafana/grafana:11.2.0 \
-    prom/alertmanager:latest=prom/alertmanager:v0.27.0; do
+    prom/alertmanager:latest=prom/alertmanager:v0.27.0 nself/nself-admin:latest=nself/nself-admin:0.1.0; do
     docker tag "${pair%%=*}" "${pair#*=}"
 done
 for service in mlflow express_api bullmq_worker go_grpc python_api; do stand_in "demo-app-$service" "$service"; done

@@ -4,11 +4,14 @@
 
 from __future__ import annotations
 
+import json
+
 from truth.mutation import Mutation, fails
 
 PROJECT = "/var/www/nself"
 HBA = PROJECT + "/postgres/pg_hba.conf"
 COMPOSE = PROJECT + "/docker-compose.yml"
+PUBLISHED = json.dumps({"services": {"postgres": {"ports": ["0.0.0.0:5432:5432"]}}})
 
 
 def sql(name, breaks, mends, *checks, lean=False, after="", **others):
@@ -18,13 +21,13 @@ def sql(name, breaks, mends, *checks, lean=False, after="", **others):
     return Mutation(name, statement(breaks), statement(mends), fails(*checks, **others), lean)
 
 
-def setting(name, value, *checks, lean=False):
+def setting(name, value, *checks, lean=False, **others):
     """A setting that a reload puts in force stands above those on the command line nowhere, so the command line is changed."""
     return Mutation(
         "postgres: %s=%s" % (name, value),
         "edit %s 's/^( +- \"?%s=).*$/\\1%s/'\nup postgres\nsleep 2" % (COMPOSE, name, value),
         "back %s\nup postgres\nsleep 2" % COMPOSE,
-        fails(*checks),
+        fails(*checks, **others),
         lean,
     )
 
@@ -52,8 +55,14 @@ MUTATIONS = (
         "DROP ROLE old",
         "DATA-02",
     ),
-    hba("everybody is trusted", "host all all 10.0.0.0/8 trust", "DATA-03"),
-    hba("the whole world may ask", "hostssl all all 0.0.0.0/0 scram-sha-256", "DATA-04"),
+    hba("everybody is trusted", "hostssl all all 10.0.0.0/8 trust", "DATA-03"),
+    Mutation(
+        "the whole world may ask the database",
+        "keep %s\necho 'hostssl all all 0.0.0.0/0 scram-sha-256' >>%s\npatch '%s' postgres\nsleep 2"
+        % (HBA, HBA, PUBLISHED),
+        "back %s\nunpatch postgres\nsql <<'END'\nSELECT pg_reload_conf();\nEND\nsleep 2" % HBA,
+        fails("DATA-04", "INFRA-04", "NET-25", "NET-26"),
+    ),
     hba("sessions in clear are allowed", "host all all 172.16.0.0/12 scram-sha-256", "DATA-07"),
     sql(
         "the application is a superuser",
@@ -62,12 +71,21 @@ MUTATIONS = (
         "DATA-05",
         "DATA-13",
         "DATA-16",
+        "DATA-19",
     ),
-    setting("ssl", "off", "DATA-06", "DATA-07"),
+    # PostgreSQL then takes every hostssl line for an error, so what is loaded is not known.
+    setting("ssl", "off", "DATA-06", "DATA-11", DATA_03="unknown", DATA_04="unknown", DATA_07="unknown"),
     setting("log_connections", "off", "DATA-08"),
     setting("log_disconnections", "off", "DATA-09"),
     setting("log_statement", "none", "DATA-10"),
-    hba("a line that PostgreSQL does not understand", "hostssl all all nonsense", "DATA-11"),
+    hba(
+        "a line that PostgreSQL does not understand",
+        "hostssl all all nonsense",
+        "DATA-11",
+        DATA_03="unknown",
+        DATA_04="unknown",
+        DATA_07="unknown",
+    ),
     sql("a role too many with powers", "CREATE ROLE helper CREATEROLE", "DROP ROLE helper", "DATA-13"),
     sql(
         "everybody may create in public",

@@ -8,6 +8,7 @@ import json
 
 from truth.mutation import Mutation, fails
 from truth.tables.auth import variable
+from truth.tables.postgres import PUBLISHED
 
 PROJECT = "/var/www/nself"
 METADATA = PROJECT + "/hasura/metadata.json"
@@ -19,7 +20,6 @@ RESTART_REDIS = "docker restart -t 1 $(container redis) >/dev/null\nwait_for 60 
 NO_KEY = json.dumps(
     {"services": {"minio": {"environment": {"MINIO_KMS_SECRET_KEY": "", "MINIO_KMS_AUTO_ENCRYPTION": "off"}}}}
 )
-PUBLISHED = json.dumps({"services": {"postgres": {"ports": ["0.0.0.0:5432:5432"]}}})
 OTHER_AUTH = json.dumps({"services": {"auth": {"image": "acme/auth:1.0.0"}}})
 A_FINDING = '"Vulnerabilities": [{"VulnerabilityID": "CVE-2026-0001", "Severity": "CRITICAL", "FixedVersion": "2"}]'
 
@@ -95,14 +95,16 @@ MUTATIONS = (
     ),
     Mutation(
         "a secret on a command line",
-        "printf '#!/bin/sh\\nexec sleep 600\\n' >/root/truth/job\nchmod +x /root/truth/job\n. %s\n"
-        'setsid /root/truth/job --key="$REDIS_PASSWORD" >/dev/null 2>&1 &\nsleep 1' % ENV,
-        "pkill -f /root/truth/job || true",
+        "printf '#!/bin/sh\\nsleep 600\\n' >/root/truth/job\nchmod +x /root/truth/job\n. %s\n"
+        '/root/truth/job --key="$REDIS_PASSWORD" >/dev/null 2>&1 &\necho $! >/root/truth/job.pid\nsleep 1' % ENV,
+        'kill "$(cat /root/truth/job.pid)"\nrm /root/truth/job /root/truth/job.pid',
         fails("DATA-30"),
     ),
     variable("GF_SECURITY_ADMIN_PASSWORD", "admin", "DATA-31", "INFRA-40", where="grafana"),
-    variable("GF_SECURITY_ADMIN_PASSWORD", "${MEILISEARCH_MASTER_KEY}", "DATA-32", "INFRA-40", where="grafana"),
-    variable("POSTGRES_PASSWORD", "${POSTGRES_PASSWORD}", "DATA-34", where="functions"),
+    variable(
+        "GF_SECURITY_ADMIN_PASSWORD", "${MEILISEARCH_MASTER_KEY}", "DATA-32", "DATA-34", "INFRA-40", where="grafana"
+    ),
+    variable("POSTGRES_PASSWORD", "${POSTGRES_PASSWORD}", "DATA-34", where="meilisearch"),
     Mutation(
         "the auth service is another one",
         "docker tag nhost/hasura-auth:0.36.0 acme/auth:1.0.0\npatch '%s' auth" % OTHER_AUTH,
@@ -113,7 +115,7 @@ MUTATIONS = (
         "the database is reachable from outside",
         "patch '%s' postgres" % PUBLISHED,
         "unpatch postgres",
-        fails("DATA-04", "INFRA-04", "NET-25", "NET-26"),
+        fails("INFRA-04", "NET-25", "NET-26"),
     ),
     Mutation(
         "no backup since the day before yesterday",
@@ -160,8 +162,8 @@ MUTATIONS = (
     Mutation(
         "the admin panel runs",
         "docker run -d --name panel --label com.docker.compose.project=mended --label com.docker.compose.service=nself-admin --user 1000 --read-only "
-        "nself/nself-admin:latest >/dev/null",
+        "--cap-drop ALL --security-opt no-new-privileges:true --memory 64m --cpus 0.2 --pids-limit 50 nself/nself-admin:0.1.0 >/dev/null",
         "docker rm -f panel >/dev/null",
-        fails("AUTH-08"),
+        fails("AUTH-08", INFRA_38="unknown", INFRA_39="unknown"),
     ),
 )

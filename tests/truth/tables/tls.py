@@ -7,10 +7,11 @@ from __future__ import annotations
 from truth.mutation import Mutation, fails
 
 FOLDER = "/var/www/nself/ssl/certificates/example-test"
+NGINX = "/var/www/nself/nginx/nginx.conf"
 STORE = "/etc/letsencrypt/live/example.test"
 
 
-def certificate(name, making, *checks):
+def certificate(name, making, *checks, ciphers="ssl_ciphers "):
     """Replace the certificate, in certbot's store too. making: what makes $work/key.pem and $work/leaf.pem, with the authority in /root/ca."""
     breaks = (
         "work=$(mktemp -d)\n"
@@ -20,7 +21,10 @@ def certificate(name, making, *checks):
         "for folder in %s %s; do cat $work/leaf.pem /root/ca/ca.pem >$folder/fullchain.pem; cat $work/key.pem >$folder/privkey.pem; done\n"
         "rm -r $work\nreload_nginx" % (FOLDER, FOLDER, STORE, STORE, making, FOLDER, STORE)
     )
-    mends = "back %s/fullchain.pem %s/privkey.pem %s/fullchain.pem %s/privkey.pem\nreload_nginx" % (
+    # OpenSSL's own floor has to give way to a key below it.
+    breaks = "edit %s 's/ssl_ciphers /%s/'\n%s" % (NGINX, ciphers, breaks) if ciphers != "ssl_ciphers " else breaks
+    mends = "back %s %s/fullchain.pem %s/privkey.pem %s/fullchain.pem %s/privkey.pem\nreload_nginx" % (
+        NGINX,
         FOLDER,
         FOLDER,
         STORE,
@@ -45,7 +49,9 @@ MUTATIONS = (
         "NET-03",
     ),
     certificate("a certificate that ends next week", signed(7), "NET-04", "NET-05"),
-    certificate("a certificate with a short key", signed(60, 1024), "NET-06"),
+    certificate(
+        "a certificate with a short key", signed(60, 1024), "NET-03", "NET-06", ciphers="ssl_ciphers @SECLEVEL=0:"
+    ),
     Mutation(
         "nothing renews the certificates",
         "systemctl disable --now -q certbot.timer",
