@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: the nself.prod authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Write docs/truth.md from the results of run.py and peers.py: `page.py RESULTS [PEERS]`."""
+"""Write docs/truth.md from the results of run.py and peers.py: `page.py RESULTS [PEERS …]`."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def page(checks, results, peers):
 
 def main():
     results = json.loads(pathlib.Path(sys.argv[1]).read_text())
-    peers = json.loads(pathlib.Path(sys.argv[2]).read_text()) if len(sys.argv) > 2 else []
+    peers = [row for path in sys.argv[2:] for row in json.loads(pathlib.Path(path).read_text())]
     PAGE.write_text(page(CHECKS, results, peers), encoding="utf-8")
 
 

@@ -127,7 +127,7 @@ def main():
     if given.results:
         path = pathlib.Path(given.results)
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps([dict(item, host=given.container) for item in rows], indent=1))
+        path.write_text(json.dumps([dict(item, host=given.container.rsplit("-", 1)[-1]) for item in rows], indent=1))
     print("%d passed, %d failed" % (len(rows) - len(unexplained), len(unexplained)))
     sys.exit(1 if unexplained or not rows else 0)
 
