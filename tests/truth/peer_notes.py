@@ -15,4 +15,16 @@ NOTES = {
         "KRNL-6000 kernel.unprivileged_bpf_disabled",
         "INFRA-26",
     ): "2 is as closed as 1, and can be opened again by root only; Lynis wants exactly 1",
+    (
+        "Lynis",
+        "FIRE-4590",
+        "INFRA-01",
+    ): "Lynis is content with any rules, and Docker writes some; we ask whether what is not allowed is denied",
+    (
+        "Lynis",
+        "PKGS-7420",
+        "INFRA-19",
+    ): "Lynis asks whether the tool is installed; we ask whether it is on and has succeeded",
+    ("Lynis", "SSH-7408", "INFRA-07"): "Lynis lets root in by key; the catalogue does not",
+    ("Lynis", "SSH-7408", "INFRA-11"): "Lynis allows 120 seconds, the catalogue 60",
 }

@@ -41,12 +41,12 @@ LYNIS = (
     ),
     ("SSH-7408", r"SSH-7408\|[^|]*\|Port", "INFRA-13"),
 )
-# testssl.sh: our check -> the ids of its findings that are about the same.
+# testssl.sh: our check -> what the findings are called, and the pattern of their ids.
 TESTSSL = {
-    "NET-06": r"^cert_(?:keySize|signatureAlgorithm)",
-    "NET-08": r"^(?:SSLv2|SSLv3|TLS1|TLS1_1|TLS1_2|TLS1_3)$",
-    "NET-09": r"^(?:cipherlist_\w+|FS)$",
-    "NET-10": r"^cipher_order(?:-tls\w+)?$",
+    "NET-06": ("cert_keySize, cert_signatureAlgorithm", r"^cert_(?:keySize|signatureAlgorithm)"),
+    "NET-08": ("SSLv2 to TLS1_3", r"^(?:SSLv2|SSLv3|TLS1|TLS1_1|TLS1_2|TLS1_3)$"),
+    "NET-09": ("cipherlist_*, FS", r"^(?:cipherlist_\w+|FS)$"),
+    "NET-10": ("cipher_order", r"^cipher_order(?:-tls\w+)?$"),
 }
 GOOD = ("OK", "INFO", "DEBUG")
 
@@ -84,13 +84,13 @@ def testssl(target, verdicts, name):
         400,
     )
     found = json.loads(target.sh("cat /root/truth/testssl.json"))
-    for check, pattern in TESTSSL.items():
+    for check, (called, pattern) in TESTSSL.items():
         mine = [item for item in found if re.search(pattern, item["id"])]
         bad = [item["id"] for item in mine if item["severity"] not in GOOD]
         if mine:
             parts = verdicts[check][2]
             ours = next((status for part, status in parts.items() if name in part), verdicts[check][0])
-            yield row("testssl.sh", ", ".join(bad) or pattern.strip("^$"), check, not bad, ours)
+            yield row("testssl.sh", ", ".join(bad) or called, check, not bad, ours)
 
 
 def lynis(target, verdicts):
