@@ -83,10 +83,6 @@ unpatch() {  # services
 }
 
 sql() { docker exec -i "$(container postgres)" psql -X -q -v ON_ERROR_STOP=1 -U postgres -d app >/dev/null; }
-fresh_sessions() { sql <<'END'
-SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE client_addr IS NOT NULL;
-END
-    sleep 3; }
 reload_nginx() {
     docker exec "$(container nginx)" nginx -t -q
     # A new worker's start is told in hundredths of a second, a file's change is too: what is loaded has to be the later.

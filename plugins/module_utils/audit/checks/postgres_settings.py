@@ -25,7 +25,6 @@ from ansible_collections.nself.prod.plugins.module_utils.audit.model import (
 from ansible_collections.nself.prod.plugins.module_utils.audit.tables.end_of_life import POSTGRESQL
 from ansible_collections.nself.prod.plugins.module_utils.audit.verdicts import decide, each, summed
 
-OFF = ("", "off", "false", "no", "0", "f", "n")
 ON = ("on", "true", "yes", "1", "all")
 # Since PostgreSQL 18 log_connections is a list of stages; these two say who came, `receipt` only that somebody did.
 NAMING_STAGES = ("authentication", "authorization")
