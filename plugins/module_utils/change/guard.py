@@ -29,6 +29,7 @@ LOCK = "/run/nself-prod-guard.lock"  # where only root can make it, and hold it
 UNITS = "/etc/systemd/system"
 UNIT = "nself-prod-rollback"
 LINKS = ("multi-user.target.wants/%s.service" % UNIT,)
+SYSTEMD = "/run/systemd/system"  # there while systemd runs
 LOCK_SECONDS = 15.0
 
 
@@ -90,11 +91,20 @@ class Guard:
         connection: the client's end of the operator's connection, so that a fresh one can be told from it. Raises Refused where
         another run's rollback waits, or where this one could not be relied on.
         """
-        if not os.path.isdir("/run/systemd/system"):
+        if not os.path.isdir(SYSTEMD):
             raise Refused("systemd does not run here, so there is no rollback; nothing was changed")
         with self._lock():
-            self._make_way()
+            overdue = self._overdue()
+        if overdue:
+            # Without the lock, which the rollback takes itself.
+            self.roll_back()
+        with self._lock():
+            if self._overdue():
+                raise Refused(
+                    "an earlier rollback cannot be finished, see `journalctl -u %s`; nothing was changed" % UNIT
+                )
             try:
+                shutil.rmtree(STATE, ignore_errors=True)
                 os.makedirs(FOLDER, 0o700, exist_ok=True)
                 os.mkdir(STATE, 0o700)
                 self._write_state(keep, undo, connection)
@@ -102,10 +112,10 @@ class Guard:
                 self._start()
             except (OSError, ChangeError) as error:
                 self._remove()
-                reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-                raise Refused(
-                    "the rollback cannot be prepared (%s: %s); nothing was changed" % (STATE, reason)
-                ) from error
+                reason = (
+                    "%s: %s" % (error.filename or STATE, error.strerror) if isinstance(error, OSError) else str(error)
+                )
+                raise Refused("the rollback cannot be prepared (%s); nothing was changed" % reason) from error
 
     def disarm(self, connection: str = "") -> None:
         """Stop the timer: the change stays. connection: as in arm(); the same one proves nothing and is refused."""
@@ -139,21 +149,18 @@ class Guard:
 
     # -- inner -------------------------------------------------------------------------------------------------------
 
-    def _make_way(self) -> None:
-        """Raise Refused where a rollback waits; carry out one that should have run."""
-        if not os.path.isdir(STATE):
-            return
+    def _overdue(self) -> bool:
+        """Return whether there is a rollback that should have run. Raises Refused where one waits."""
         armed = self.armed()
-        if armed is not None:
+        if armed is None:
+            return False  # at most what is left of a run that died before it changed anything
+        if self._active():
             left = armed.since + armed.seconds - self.host.now()
-            if left > -5 and self._active():
-                raise Refused(
-                    "another run (%s) is changing this host, and its rollback waits for %d more seconds; try again after that"
-                    % (armed.run, max(0, int(left)))
-                )
-            self.roll_back()
-        if os.path.isdir(STATE):
-            shutil.rmtree(STATE)
+            raise Refused(
+                "another run (%s) is changing this host, and its rollback waits for %d more seconds; try again after that"
+                % (armed.run, max(0, int(left)))
+            )
+        return True
 
     def _active(self) -> bool:
         words = ["systemctl", "is-active", UNIT + ".timer", UNIT + ".service"]
