@@ -4,12 +4,14 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 import uuid
-from typing import Any, Optional
+from typing import Any, Optional, Sequence
 
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.action import ActionBase
+from ansible_collections.nself.prod.plugins.module_utils.change.guard import CONFIRMED
 from ansible_collections.nself.prod.plugins.plugin_utils.failure import why_failed
 from ansible_collections.nself.prod.plugins.plugin_utils.report.text import clean
 
@@ -68,9 +70,11 @@ class GuardedAction(ActionBase):
                 break
             why = said["msg"]
             time.sleep(PAUSE)
-        if guard.get("login_port"):
-            self._connection.set_option("port", old_port)
-        return self._taken_back("no fresh login was possible (%s)" % why, run, guard["seconds"], begun, task_vars)
+        reason = "no fresh login was possible (%s)" % why
+        ports = [old_port, int(guard["login_port"])] if guard.get("login_port") else []
+        said = self._taken_back(reason, run, guard["seconds"], begun, task_vars, ports=ports)
+        # It was confirmed, and only the word of that got lost.
+        return answer if said.get("confirmed") else said
 
     # -- and the ways it may go --------------------------------------------------------------------------------------
 
@@ -80,11 +84,22 @@ class GuardedAction(ActionBase):
         return self._taken_back(reason, run, seconds, begun, task_vars, hasten=True)
 
     def _taken_back(
-        self, reason: str, run: str, seconds: int, begun: float, task_vars: dict[str, Any], hasten: bool = False
+        self,
+        reason: str,
+        run: str,
+        seconds: int,
+        begun: float,
+        task_vars: dict[str, Any],
+        hasten: bool = False,
+        ports: Sequence[Any] = (),
     ) -> dict[str, Any]:
-        """Wait until a login works and the rollback is over; say how it ended."""
+        """Wait until a login works and the rollback is over; say how it ended. ports: where it may work, if not only where it did."""
         said: dict[str, Any] = {}
-        while time.monotonic() - begun < seconds + GRACE:
+        for port in itertools.cycle(ports or [None]):
+            if time.monotonic() - begun >= seconds + GRACE:
+                break
+            if ports:
+                self._connection.set_option("port", port)
             said = self._ask({"state": "status", "run": run}, task_vars)
             if not said.get("failed"):
                 if not (said["armed"] and said["run"] == run):
@@ -109,6 +124,8 @@ class GuardedAction(ActionBase):
                 took,
             )
             return {"failed": True, "changed": True, "msg": text}
+        if said["outcome"] == CONFIRMED:
+            return {"confirmed": True}
         if said["outcome"] is None:
             return {"failed": True, "changed": False, "msg": "%s; nothing of it stays, %s" % (reason, took)}
         if said["outcome"] != "ok":

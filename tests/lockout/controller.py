@@ -68,7 +68,9 @@ class Controller:
         words = ["ansible-playbook", str((HERE / playbook).resolve()), "-i", str(self.inventory)]
         words += ["-e", json.dumps(dict({seconds: guard}, **options))]
         with open(self.folder / ("output-%d" % next(_NUMBERS)), "wb") as stream:
-            process = subprocess.Popen(words, stdout=stream, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env=environment, cwd="/")
+            process = subprocess.Popen(
+                words, stdout=stream, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env=environment, cwd="/"
+            )
         process.path = pathlib.Path(stream.name)
         return process
 

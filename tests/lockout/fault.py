@@ -25,7 +25,7 @@ class Fault:
     (in the run, as soon as the condition `at` holds), heals (after the run: only what the fault itself has broken), holds (after
     everything: what has to be true besides).
 
-    from_outside: what the tester does at the same moment as `during`: "kill" the controller with its connections, "cut" the host's
+    from_outside: what the tester does at the same moment as `during`: "kill" the controller with its connections, "drop" only these, "cut" the host's
     network cable for `away` seconds, "reboot" the host, "again" start the same run once more beside the first, which has to be refused
     with a message that matches `again_says`.
 

@@ -70,7 +70,10 @@ class Host:
 
     def armed(self, since):
         """Return (when the guard was armed, when the rollback had ended) since then, as the host's journal says; None for never."""
-        words = "journalctl --no-pager --quiet --output=json --since=@%.6f %s" % (since, " ".join("UNIT=%s" % unit for unit in UNITS))
+        words = "journalctl --no-pager --quiet --output=json --since=@%.6f %s" % (
+            since,
+            " ".join("UNIT=%s" % unit for unit in UNITS),
+        )
         times = {"armed": None, "back": None}
         for line in self._docker(words).splitlines():
             entry = json.loads(line)
@@ -140,8 +143,25 @@ class Host:
 
     def ssh(self, user, port=22, *words, options=()):
         """Return the words of an ssh that comes as the operator does. A host is known by its name: its address may change."""
-        given = ["ssh", "-F", "none", "-o", "UserKnownHostsFile=%s/known_hosts" % self.folder, "-o", "StrictHostKeyChecking=yes"]
-        given += ["-o", "HostKeyAlias=%s" % self.name, "-o", "IdentityAgent=none", "-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes"]
+        given = [
+            "ssh",
+            "-F",
+            "none",
+            "-o",
+            "UserKnownHostsFile=%s/known_hosts" % self.folder,
+            "-o",
+            "StrictHostKeyChecking=yes",
+        ]
+        given += [
+            "-o",
+            "HostKeyAlias=%s" % self.name,
+            "-o",
+            "IdentityAgent=none",
+            "-o",
+            "IdentitiesOnly=yes",
+            "-o",
+            "BatchMode=yes",
+        ]
         given += ["-i", str(self.folder / "id_ed25519"), "-p", str(port), *options]
         return [*given, "%s@%s" % (user, self.address()), *words]
 
@@ -149,7 +169,10 @@ class Host:
         """Whether a login over a new connection works, and sudo after it."""
         options = ("-o", "ControlMaster=no", "-o", "ControlPath=none", "-o", "ConnectTimeout=3")
         words = self.ssh(user, port, "sudo -n true", options=options)
-        return subprocess.run(words, capture_output=True, stdin=subprocess.DEVNULL, timeout=30, check=False).returncode == 0
+        return (
+            subprocess.run(words, capture_output=True, stdin=subprocess.DEVNULL, timeout=30, check=False).returncode
+            == 0
+        )
 
     def lets_in_within(self, seconds, **how):
         """Try until a login works; return when it did, or None."""

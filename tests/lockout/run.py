@@ -137,6 +137,8 @@ class Attempt:
         if what == "kill":
             controller.kill(process)
             self.killed = True
+        elif what == "drop":
+            controller.disconnect()
         elif what == "cut":
             with self.host.unplugged():
                 time.sleep(self.fault.away)
@@ -208,7 +210,9 @@ def prepared(host):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder")
-    parser.add_argument("hosts", nargs="+", metavar="HOST=CONTAINER", help="the name of a host ends with its kind: lockout12")
+    parser.add_argument(
+        "hosts", nargs="+", metavar="HOST=CONTAINER", help="the name of a host ends with its kind: lockout12"
+    )
     parser.add_argument("--lean", action="store_true", help="only the faults that stand for their kind")
     parser.add_argument("--only", default="*", help="pattern of names")
     parser.add_argument("--results", help="file for the results, JSON")

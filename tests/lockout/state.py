@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The state of a test host that a guarded change may touch. Runs on the host, as root.
 
-    state.py show [ADDRESS]   print it as JSON: {what: text}, what being a file, a command or a unit; ADDRESS: who logs in, for sshd -T
-    state.py keep             keep a copy of all that, as what `back` returns to
-    state.py back             bring it back, whatever has happened since
+state.py show [ADDRESS]   print it as JSON: {what: text}, what being a file, a command or a unit; ADDRESS: who logs in, for sshd -T
+state.py keep             keep a copy of all that, as what `back` returns to
+state.py back             bring it back, whatever has happened since
 """
 
 import hashlib
@@ -26,7 +26,9 @@ UNITS = ("ssh.service", "ssh.socket", "ufw.service", "fail2ban.service", "nftabl
 
 
 def run(*words):
-    done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, check=False)
+    done = subprocess.run(
+        words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, check=False
+    )
     return done.stdout.decode("utf-8", "replace")
 
 
@@ -82,7 +84,10 @@ def state(address):
     os.makedirs("/run/sshd", exist_ok=True)
     out["sshd -T"] = run("/usr/sbin/sshd", "-T", "-C", "user=deploy,host=operator,addr=%s" % address)
     for unit in UNITS:
-        out[unit] = "%s %s" % (run("systemctl", "is-enabled", unit).strip(), run("systemctl", "is-active", unit).strip())
+        out[unit] = "%s %s" % (
+            run("systemctl", "is-enabled", unit).strip(),
+            run("systemctl", "is-active", unit).strip(),
+        )
     return out
 
 
@@ -110,12 +115,18 @@ def back():
         for base, names, others in os.walk(folder, topdown=False):
             for name in names + others:
                 path = os.path.join(base, name)
-                if not os.path.lexists(copy + path[len(folder) :]) and not re.match(r"/etc/(mtab|resolv\.conf|hosts|hostname)$", path):
+                if not os.path.lexists(copy + path[len(folder) :]) and not re.match(
+                    r"/etc/(mtab|resolv\.conf|hosts|hostname)$", path
+                ):
                     shutil.rmtree(path) if os.path.isdir(path) and not os.path.islink(path) else os.unlink(path)
         if os.path.isdir(copy):
             os.makedirs(folder, exist_ok=True)
             # Links of units are replaced, not followed.
-            subprocess.run(["cp", "-a", "--no-dereference", "--remove-destination", copy + "/.", folder], stderr=subprocess.DEVNULL, check=False)
+            subprocess.run(
+                ["cp", "-a", "--no-dereference", "--remove-destination", copy + "/.", folder],
+                stderr=subprocess.DEVNULL,
+                check=False,
+            )
     run("nft", "flush", "ruleset")
     for command, restore in (("iptables-save", "iptables-restore"), ("ip6tables-save", "ip6tables-restore")):
         with open("%s/%s" % (KEPT, command)) as stream:
