@@ -19,6 +19,7 @@ GUARD = "nself.prod.nself_guard"
 DEFAULT_SECONDS = 60  # as the module's own guard_seconds
 ATTEMPT_SECONDS = 5  # for one login: several have to fit into the time that the host waits
 PAUSE = 0.5
+KILLED = 128 + 9
 # After the rollback is due: how long it may take, and sshd to come back.
 GRACE = 60
 
@@ -38,9 +39,9 @@ class GuardedAction(ActionBase):
         begun = time.monotonic()
         try:
             answer = self._execute_module(module_name=self.module, module_args=args, task_vars=task_vars)
-            lost = "" if answer.get("_ansible_parsed", True) else why_failed(answer)
+            lost = "" if answer.get("_ansible_parsed", True) else _why_lost(answer)
         except AnsibleConnectionFailure as error:
-            answer, lost = {}, clean(str(error))
+            answer, lost = {}, "the connection was lost in the middle (%s)" % clean(str(error))
         seconds = _seconds(args)
         if lost:
             if self._task.check_mode:
@@ -79,9 +80,8 @@ class GuardedAction(ActionBase):
     # -- and the ways it may go --------------------------------------------------------------------------------------
 
     def _after_loss(self, run: str, lost: str, seconds: int, begun: float, task_vars: dict[str, Any]) -> dict[str, Any]:
-        """The connection broke while the module ran, so what it did is not known: see to it that it is taken back."""
-        reason = "the connection was lost in the middle (%s)" % lost
-        return self._taken_back(reason, run, seconds, begun, task_vars, hasten=True)
+        """The module did not end as it should, so what it did is not known: see to it that it is taken back."""
+        return self._taken_back(lost, run, seconds, begun, task_vars, hasten=True)
 
     def _taken_back(
         self,
@@ -159,6 +159,12 @@ class GuardedAction(ActionBase):
             return self._connection.get_option(name)
         except KeyError:
             return None  # each kind of connection has options of its own
+
+
+def _why_lost(answer: dict[str, Any]) -> str:
+    if answer.get("rc") == KILLED:
+        return "the change was ended in the middle: it took longer than guard_seconds, or the host has no memory left"
+    return "the change did not end as it should (%s)" % why_failed(answer)
 
 
 def _seconds(args: dict[str, Any]) -> int:

@@ -175,6 +175,12 @@ def test_a_connection_lost_in_the_middle_hastens_the_rollback(clock):
     assert result["failed"] and result["rolled_back"] and "lost in the middle" in result["msg"]
 
 
+def test_a_change_that_the_rollback_had_to_end_is_told_as_that(clock):
+    killed = {"_ansible_parsed": False, "failed": True, "rc": 137, "msg": "MODULE FAILURE", "module_stderr": "Killed\n"}
+    result = change(killed, lambda args, run: status(args, run))[0]
+    assert result["rolled_back"] and "took longer than guard_seconds" in result["msg"]
+
+
 def test_a_connection_lost_before_anything_changed_is_no_rollback(clock):
     result = change(GONE, lambda args, run: status(args, run, outcome=None))[0]
     assert result["failed"] and "rolled_back" not in result and "nothing of it stays" in result["msg"]
