@@ -17,10 +17,10 @@ import subprocess
 import sys
 
 KEPT = "/root/lockout"
-FOLDERS = ("/etc", "/home/deploy/.ssh", "/home/visitor/.ssh", "/root/.ssh", "/usr/local")
+FOLDERS = ("/etc", "/var/lib/nself-prod", "/home/deploy/.ssh", "/home/visitor/.ssh", "/root/.ssh", "/usr/local")
 # What the guard itself works with, and what the container engine writes.
 NOT_STATE = re.compile(
-    r"/etc/(nself-prod(/|$)|systemd/system/(.*/)?nself-prod-rollback\.|(mtab|resolv\.conf|hosts|hostname|\.pwd\.lock)$|ld\.so\.cache$)"
+    r"/etc/(nself-prod$|nself-prod/roll|systemd/system/(.*/)?nself-prod-rollback\.|(mtab|resolv\.conf|hosts|hostname|\.pwd\.lock)$|ld\.so\.cache$)"
 )
 UNITS = ("ssh.service", "ssh.socket", "ufw.service", "fail2ban.service", "nftables.service")
 
