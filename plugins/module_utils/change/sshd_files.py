@@ -60,10 +60,14 @@ class Overlay:
             raise
 
 
-def walk(files: Any, path: str = table.CONFIG, in_match: bool = False, depth: int = 0) -> Iterator[Entry]:
-    """Yield every directive in the order in which sshd reads it. Raises HostError, ChangeError."""
+def walk(
+    files: Any, places: List[Dict[str, Any]], path: str = table.CONFIG, in_match: bool = False, depth: int = 0
+) -> Iterator[Entry]:
+    """Yield every directive in the order in which sshd reads it; add to places what ssh_config.note() says of the files and
+    directories. Raises HostError, ChangeError."""
     if depth > ssh_config.DEPTH:
         raise ChangeError("%s: too many nested Include lines for sshd" % path)
+    ssh_config.note(files, path, places)
     for number, line in enumerate(files.read(path).split("\n"), 1):
         keyword, rest = sshd.directive(line)
         if not keyword:
@@ -77,9 +81,9 @@ def walk(files: Any, path: str = table.CONFIG, in_match: bool = False, depth: in
             in_match = True
         elif keyword == "include":
             for pattern in arguments:
-                for included in ssh_config.expand(files, os.path.join("/etc/ssh", pattern), []):
+                for included in ssh_config.expand(files, os.path.join("/etc/ssh", pattern), places):
                     # A Match block of an included file ends with it.
-                    yield from walk(files, included, in_match, depth + 1)
+                    yield from walk(files, places, included, in_match, depth + 1)
 
 
 def with_include(text: str) -> str:
@@ -146,22 +150,24 @@ def new_tree(host: Any, ours: str, wish: Mapping[str, Sequence[str]], disable: b
     """Return the configuration as it would be. ours: the text of our drop-in; disable: take out of force what is against it."""
     files = Overlay(host, {table.DROP_IN: ours})
     files.texts[table.CONFIG] = with_include(files.read(table.CONFIG))
-    entries = list(walk(files))
+    entries = list(walk(files, []))
     foreign = against(entries, wish)
     if disable:
         for path in {entry.path for entry in foreign}:
             lines = [entry.line for entry in foreign if entry.path == path]
             files.texts[path] = without(files.read(path), lines)
-        entries = list(walk(files))
-    return Tree(files, entries, foreign)
+    places: List[Dict[str, Any]] = []
+    return Tree(files, list(walk(files, places)), foreign, places)
 
 
 class Tree(NamedTuple):
-    """files: to read the new texts from; entries: what they hold in the end; foreign: what is or was against our drop-in."""
+    """files: to read the new texts from; entries: what they hold in the end; foreign: what is or was against our drop-in;
+    places: files and directories as ssh_config.note() tells of them."""
 
     files: Overlay
     entries: List[Entry]
     foreign: List[Entry]
+    places: List[Dict[str, Any]]
 
     def sources(self, keyword: str) -> List[str]:
         """Return the places where others set a keyword."""
@@ -179,14 +185,17 @@ def laid_out(tree: Tree, replaced: Mapping[str, str]) -> Iterator[str]:
     replaced: {path of a key that does not exist yet: another one}.
     """
     with tempfile.TemporaryDirectory(prefix="nself-prod-sshd-") as folder:
-        paths = dict.fromkeys([table.CONFIG] + [entry.path for entry in tree.entries] + list(tree.files.texts))
-        for path in paths:
-            target = folder + path
-            os.makedirs(os.path.dirname(target), mode=0o700, exist_ok=True)
-            lines = [_moved(line, folder, replaced) for line in tree.files.read(path).split("\n")]
-            with open(target, "w", encoding="utf-8", errors="replace") as stream:
-                stream.write("\n".join(lines))
+        lay_out(tree, replaced, folder)
         yield folder
+
+
+def lay_out(tree: Tree, replaced: Mapping[str, str], folder: str) -> None:
+    """Write a tree below a directory, see laid_out()."""
+    for path in [place["path"] for place in tree.places if place["kind"] != "dir"]:
+        os.makedirs(os.path.dirname(folder + path), mode=0o700, exist_ok=True)
+        lines = [_moved(line, folder, replaced) for line in tree.files.read(path).split("\n")]
+        with open(folder + path, "w", encoding="utf-8", errors="replace") as stream:
+            stream.write("\n".join(lines))
 
 
 def _moved(line: str, folder: str, replaced: Mapping[str, str]) -> str:
