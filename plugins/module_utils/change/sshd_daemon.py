@@ -19,6 +19,8 @@ PROPERTIES = "--property=Id,ActiveState,MainPID,Listen,UnitFileState"
 ALIVE = ("active", "reloading", "activating")
 WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 RELOAD_SECONDS = 15.0
+# The second is what it says to who has made too many connections without a login.
+GREETINGS = (b"SSH-", b"Not allowed at this time")
 PRIVSEP = "Missing privilege separation directory: "
 
 Listens = List[Tuple[str, int]]
@@ -182,6 +184,8 @@ def await_answers(host: Any, ports: Sequence[int], pause: float = 0.05) -> Daemo
         if time.monotonic() > expires:
             raise ChangeError(why)
         time.sleep(pause)
+        # Ever longer: sshd from 9.8 on closes itself to who keeps connecting without a login.
+        pause = min(pause * 1.5, 2.0)
 
 
 def _not_ready(host: Any, daemon: Daemon, ports: Sequence[int]) -> str:
@@ -192,15 +196,23 @@ def _not_ready(host: Any, daemon: Daemon, ports: Sequence[int]) -> str:
     old = stale(host, daemon)
     if old:
         return "sshd has not read %s since it changed: see `journalctl -u %s`" % (", ".join(old), daemon.service)
-    for address, port in daemon.listens:
+    return next((why for why in [_silent(host, daemon, port) for port in daemon.ports] if why), "")
+
+
+def _silent(host: Any, daemon: Daemon, port: int) -> str:
+    """Return why sshd does not answer on a port; one of its addresses suffices, since not each wildcard leads anywhere."""
+    why = ""
+    for address in [address for address, number in daemon.listens if number == port]:
         try:
             with host.connect(WILDCARDS.get(address, address), port, timeout=3.0) as stream:
                 greeting = stream.receive_line()
         except HostError as error:
-            return "sshd does not answer on port %d: %s" % (port, error.detail or error.reason)
-        if not greeting.startswith(b"SSH-"):
-            return "what answers on port %d is not sshd" % port
-    return ""
+            why = "sshd does not answer on port %d: %s" % (port, error.detail or error.reason)
+            continue
+        if greeting.startswith(GREETINGS):
+            return ""
+        why = "what answers on port %d is not sshd" % port
+    return why
 
 
 def _joined(ports: Sequence[int]) -> str:
