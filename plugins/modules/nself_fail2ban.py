@@ -35,8 +35,9 @@ options:
     default: 600
   sshd_mode:
     description:
-      - Which lines of sshd count as failures. V(normal) counts failed logins.
-      - V(aggressive) also counts who connects and does not log in, such as scanners, and monitoring that only looks.
+      - Which lines of sshd count as failures. V(normal) counts failed logins, and connections that name a user and end
+        without a login, which is all that guessing leaves in the log of an sshd that takes keys only.
+      - V(aggressive) also counts who only connects, such as scanners, and monitoring that only looks.
     type: str
     choices: [normal, ddos, extra, aggressive]
     default: normal

@@ -21,10 +21,12 @@ from ansible_collections.nself.prod.plugins.module_utils.parse import fail2ban a
 from ansible_collections.nself.prod.plugins.module_utils.parse.systemd import parse_show
 
 UNIT = "fail2ban.service"
+FILTER = "nself-sshd"
+FILTER_PATH = "%s/filter.d/%s.conf" % (config.FOLDER, FILTER)
 DROP_IN = "/etc/systemd/system/%s.d" % UNIT
 ORDER = DROP_IN + "/zz-nself-prod.conf"
 # Docker makes the chain DOCKER-USER that these bans go to.
-ORDER_TEXT = config.HEADER.replace("folder", "directory") + "[Unit]\nAfter=docker.service\n"
+ORDER_TEXT = config.HEADER + "[Unit]\nAfter=docker.service\n"
 START_SECONDS = 40
 SETTLE_SECONDS = 8
 
@@ -118,7 +120,7 @@ class Plan:
             params["sshd_maxretry"],
             params["sshd_bantime"],
             params["sshd_findtime"],
-            "sshd[mode=%s]" % params["sshd_mode"],
+            "%s[mode=%s]" % (FILTER, params["sshd_mode"]),
             (tables.HOST_ACTION[self.banaction] % words,),
             tables.HOST_HOOKS[self.banaction],
             ports=tuple(ports),
@@ -164,21 +166,23 @@ class Plan:
 
     def write(self) -> bool:
         """Write the files. Return whether the server has to learn of it. A file that fail2ban refuses is taken back."""
-        changes, check = self._changes, self._changes.check
-        before = changes.read(config.PATH)
-        wrote = changes.file(config.PATH, self.text)
+        changes, texts = self._changes, {FILTER_PATH: config.HEADER + tables.SSHD_FILTER, config.PATH: self.text}
+        before = {path: changes.read(path) for path in texts}
+        wrote = [path for path in texts if changes.file(path, texts[path])]
         waits = self.banaction == "iptables" and any(jail.files for jail in self.jails)
         if waits:
             changes.directory(DROP_IN)
         if changes.file(ORDER, ORDER_TEXT) if waits else changes.absent(ORDER):
             changes.run(["systemctl", "daemon-reload"], "systemd reads its units anew")
-        if wrote and not check:
+        if wrote and not changes.check:
             try:
                 _test(changes.host)
             except ChangeError:
-                changes.absent(config.PATH) if before is None else changes.file(config.PATH, before)
+                for path in wrote:
+                    text = before[path]
+                    changes.absent(path) if text is None else changes.file(path, text)
                 raise
-        return wrote
+        return bool(wrote)
 
     def differences(self, seen: Mapping[str, Any]) -> List[str]:
         if seen["state"] != "running":

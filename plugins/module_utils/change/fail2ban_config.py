@@ -24,7 +24,7 @@ LOOPBACK = ("127.0.0.1/8", "::1")
 # So many addresses of operators are remembered, the latest: one whose address changes daily must not leave a trail of open doors.
 REMEMBERED = 4
 OPERATORS = "# operators:"
-HEADER = "# Written by nself.prod (role fail2ban): changes made here are lost. Further settings belong into another file of this folder.\n"
+HEADER = "# Written by nself.prod (role fail2ban): changes made here are lost.\n"
 
 Settings = Dict[str, Dict[str, str]]
 

@@ -8,6 +8,15 @@ from __future__ import annotations
 # its sessions in a program of their own; the unit's name is not asked, since each session of an ssh.socket is one of its own.
 SSHD_JOURNAL = "_COMM=sshd _UID=0 + _COMM=sshd-session _UID=0"
 
+# fail2ban's own filter does not count who names a user and goes without a login, which is all that guessing leaves in the log where
+# only keys are taken. Who connects without naming anybody, as monitoring does, is still no failure.
+SSHD_FILTER = (
+    "[INCLUDES]\nbefore = sshd.conf\n\n[Definition]\n"
+    r"mdre-normal-other = ^<F-MLFFORGET>(?:Connection (?:closed|reset)|Disconnected)</F-MLFFORGET> (?:by|from) authenticating user "
+    r"<F-USER>\S+</F-USER> <HOST>(?: (?:port \d+|on \S+)){0,2} \[preauth\]\s*$"
+    "\n                    %(known/mdre-normal-other)s\n"
+)
+
 # Jail, which is also its filter, and which of nginx's logs it reads.
 NGINX = {
     "nginx-http-auth": "error",
