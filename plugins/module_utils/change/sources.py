@@ -6,17 +6,17 @@ from __future__ import annotations
 
 from typing import Any, Dict, Iterable
 
-from ansible_collections.nself.prod.plugins.module_utils.audit.collector import Collector, Options, attempt
+from ansible_collections.nself.prod.plugins.module_utils.audit.collector import Collector, Need, Options, attempt
 from ansible_collections.nself.prod.plugins.module_utils.audit.facts import Unread
 from ansible_collections.nself.prod.plugins.module_utils.audit.model import Missing
 
 
-class Sources:
+class Sources(Need):
     """What the collectors' need() is to them: each runs when it is first asked for, and once."""
 
     def __init__(self, host: Any, options: Options, collectors: Iterable[Collector]) -> None:
+        super().__init__({}, options)
         self._host = host
-        self.options = options
         self._collectors = {collector.name: collector for collector in collectors}
         self._known: Dict[str, Any] = {}
 
