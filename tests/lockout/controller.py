@@ -41,7 +41,14 @@ class Controller:
 
     def connect(self):
         """Open the connection that the run will go over, as a run does that was begun before the fault."""
-        options = ("-o", "ControlMaster=yes", "-o", "ControlPath=%s/%s" % (self.sockets, self.socket), "-o", "ControlPersist=300")
+        options = (
+            "-o",
+            "ControlMaster=yes",
+            "-o",
+            "ControlPath=%s/%s" % (self.sockets, self.socket),
+            "-o",
+            "ControlPersist=300",
+        )
         words = self.host.ssh(self.user, 22, "true", options=options)
         subprocess.run(words, check=True, capture_output=True, stdin=subprocess.DEVNULL, timeout=30)
 

@@ -166,14 +166,16 @@ class Attempt:
 
     def _measure(self, before, since, code, ended):
         host, fault, measured = self.host, self.fault, self.measured
+        # The new port only where the change may stay: a run that was killed never tells.
+        port = fault.port if code == 0 else 22
         if not fault.mends:
-            back_in = host.lets_in_within(fault.guard + 60, port=fault.port)
+            back_in = host.lets_in_within(fault.guard + 60, port=port)
         if not host.at_rest(fault.guard + 60):
             measured.mistakes.append("the guard waits for ever")
         measured.changed = difference(before, host.state())
         if fault.mends:
             host.sh(fault.mends)
-            back_in = host.lets_in_within(fault.guard + 60, port=fault.port)
+            back_in = host.lets_in_within(fault.guard + 60, port=port)
         armed, _back = host.armed(since)
         if back_in is None:
             measured.mistakes.append("no login works")
@@ -244,7 +246,7 @@ def main():
             took = "" if found.seconds is None else ", login after %.1f s" % found.seconds
             lines = ["%s %5.1f s  %s: %s%s" % (word, time.monotonic() - started, found.name, found.outcome, took)]
             lines += ["                  " + text for text in [found.message, *found.mistakes] if text]
-            lines += [found.output[-2500:]] if given.verbose or found.mistakes else []
+            lines += [found.output] if given.verbose else []
             print("\n".join(lines), flush=True)
 
     threads = [threading.Thread(target=work, args=(host,)) for host in hosts]

@@ -50,7 +50,8 @@ FAULTS = (
         "sshd",
         REFUSED,
         "could not come back: ",
-        breaks="put %s <<'END'\nMatch Address *\n    AuthenticationMethods publickey,password\nEND" % (DROP_IN % "99-foreign.conf"),
+        breaks="put %s <<'END'\nMatch Address *\n    AuthenticationMethods publickey,password\nEND"
+        % (DROP_IN % "99-foreign.conf"),
         mends="rm %s" % (DROP_IN % "99-foreign.conf"),
     ),
     Fault(
@@ -99,7 +100,8 @@ FAULTS = (
         REFUSED,
         "2222",
         MOVED,
-        ready="systemd-run --quiet --unit=lockout-taken python3 -m http.server 2222\nwait_for 10 sh -c \"%s\"" % MOVED_NOW,
+        ready='systemd-run --quiet --unit=lockout-taken python3 -m http.server 2222\nwait_for 10 sh -c "%s"'
+        % MOVED_NOW,
         mends="systemctl stop lockout-taken.service",
     ),
     # -- taken back
