@@ -50,8 +50,8 @@ def active(units: Any, kind: str) -> List[Dict[str, List[str]]]:
 
 def socket_listens(units: Any) -> Optional[Listens]:
     """Return the TCP addresses of an active ssh.socket, or None. systemd then listens, and sshd's own Port is without effect."""
-    active = active(units, ".socket")
-    return addresses([line for unit in active for line in unit.get("Listen", [])]) if active else None
+    sockets = active(units, ".socket")
+    return addresses([line for unit in sockets for line in unit.get("Listen", [])]) if sockets else None
 
 
 def addresses(lines: Sequence[str]) -> Listens:
