@@ -183,7 +183,8 @@ def test_what_the_kernel_lacks_or_refuses_is_told_and_not_written_again(monkeypa
     changes, result = run(host, monkeypatch, kernel)
     assert result["refused"] == {"kernel.sysrq": "read-only", "kernel.kptr_restrict": "the kernel does not take it"}
     assert "kernel.kexec_load_disabled" in result["absent"]
-    assert "-kernel.kexec_load_disabled = 1\n" in host.files[OURS] and "-kernel.sysrq = 0\n" in host.files[OURS]
+    assert "-kernel.kexec_load_disabled = 1\n" in host.files[OURS] and "\nkernel.sysrq = 0\n" in host.files[OURS]
+    assert "kernel.sysrq" in result["warnings"][0] + result["warnings"][1]
     again, _result = run(host, monkeypatch, kernel)
     assert changes.changed and not again.changed
 
