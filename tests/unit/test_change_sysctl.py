@@ -316,3 +316,10 @@ def test_null_leaves_a_setting_alone_and_a_value_is_exact():
 def test_a_crash_kernel_goes_on_being_loaded():
     found = wish(OPTIONS, Machine(crash_kernel=True))
     assert "kernel/kexec_load_disabled" not in found.settings and "kernel.kexec_load_disabled" in found.left
+
+
+def test_the_hosts_end_of_a_containers_cable_is_passed_over(monkeypatch):
+    host = machine(("all", "default", "eth0", "veth1"))
+    host.files["/sys/class/net/veth1/brport/x"] = ""
+    written = run(host, monkeypatch)[1]["written"]
+    assert "net.ipv4.conf.eth0.send_redirects" in written and not [key for key in written if "veth1" in key]

@@ -94,6 +94,10 @@ def _exists(host: Any, path: str) -> bool:
     return True
 
 
+def _is_watched(host: Any, path: str) -> bool:
+    return path in tables.ALWAYS or _exists(host, tables.COMES_WITH.get(path, path))
+
+
 def _project(host: Any, changes: Changes, told: Optional[str], warnings: List[str]) -> Optional[Project]:
     """Return the deployment's folder, None where there is none."""
     engine = docker.collect_engine(host, None)

@@ -102,7 +102,8 @@ def _running(host: Any, wanted: Mapping[str, Setting], kernel: Kernel) -> Runnin
         names = [key]
         if is_pattern(key):
             before, _star, after = key.partition("*")
-            names = ["%s%s%s" % (before, name, after) for name in _interfaces(host, ROOT + before)]
+            found = [name for name in _names(host, ROOT + before) if not _is_bridge_port(host, name)]
+            names = ["%s%s%s" % (before, name, after) for name in found]
             names = [name for name in names if name not in wanted]
         for name in names:
             try:
@@ -124,11 +125,20 @@ def _running(host: Any, wanted: Mapping[str, Setting], kernel: Kernel) -> Runnin
     return out
 
 
-def _interfaces(host: Any, folder: str) -> List[str]:
+def _names(host: Any, folder: str) -> List[str]:
     try:
         return list(host.listdir(folder.rstrip("/")))
     except NotFound:
         return []
+
+
+def _is_bridge_port(host: Any, name: str) -> bool:
+    # The host's end of a container's cable never looks at addresses, and there are many of them, which come and go.
+    try:
+        host.stat("/sys/class/net/%s/brport" % name)
+    except NotFound:
+        return False
+    return True
 
 
 def _warnings(refused: Mapping[str, str]) -> List[str]:

@@ -30,6 +30,7 @@ WATCHED = (
             "/etc/containerd",
             "/etc/default/docker",
             "/usr/bin/dockerd",
+            "/usr/sbin/dockerd",
             "/usr/bin/containerd",
             "/usr/bin/docker",
             "/usr/bin/runc",
@@ -48,6 +49,8 @@ WATCHED = (
 # What is watched whether or not it is there yet: the run that installs auditd makes it.
 ALWAYS = ("/etc/audit", "/etc/nself-prod")
 FOLDER = "/etc/nself-prod"
+# What comes and goes, and is watched where the other path is there.
+COMES_WITH = {"/run/docker.sock": "/usr/lib/systemd/system/docker.socket"}
 
 # key, system calls, further fields. Daemons that keep the clock adjust it all day long, and belong to no login.
 CALLS = (
