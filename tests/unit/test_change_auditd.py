@@ -202,6 +202,21 @@ def test_several_projects_are_told_and_a_wrong_folder_is_refused(monkeypatch):
         run(host, monkeypatch, project_dir="/srv/none")
 
 
+def test_a_project_that_only_docker_knows_stays_watched_while_docker_is_stopped(monkeypatch):
+    host = Machine()
+    host.files["/srv/shop/docker-compose.yml"] = host.files.pop("/opt/nself/docker-compose.yml")
+    run(host, monkeypatch, project_dir="/srv/shop")
+    changes, result = run(host, monkeypatch)
+    assert not changes.changed and result["project"] == "/srv/shop"
+
+
+def test_dockers_socket_is_watched_whether_or_not_it_is_there(monkeypatch):
+    host = Machine()
+    host.files["/usr/lib/systemd/system/docker.socket"] = ""
+    run(host, monkeypatch)
+    assert "-w /run/docker.sock -p wa -k docker\n" in host.files[OURS]
+
+
 def test_every_rule_is_one_and_the_first_ones_leave_data_out():
     project = Project("/srv/shop", ("/srv/shop/backups",))
     text = render(["/etc/passwd", "/etc/docker"], "x86_64", project, ["-w /srv/b -p r -k b"], True)

@@ -19,6 +19,7 @@ from ansible_collections.nself.prod.plugins.module_utils.change.auditd_rules imp
     left_out,
     render,
     rules_of,
+    watched_project,
 )
 from ansible_collections.nself.prod.plugins.module_utils.change.changes import ChangeError, Changes, command
 from ansible_collections.nself.prod.plugins.module_utils.change.services_found import show
@@ -46,9 +47,7 @@ def work(host: Any, changes: Changes, params: Mapping[str, Any]) -> Dict[str, An
         raise ChangeError("auditctl is not installed; install the package auditd first")
     warnings: List[str] = []
     project = _project(host, changes, params["project_dir"], warnings)
-    paths = [
-        path for _key, watched in tables.WATCHED for path in watched if path in tables.ALWAYS or _exists(host, path)
-    ]
+    paths = [path for _key, watched in tables.WATCHED for path in watched if _is_watched(host, path)]
     machine = command(host, ["uname", "-m"]).out.strip()
     text = render(paths, machine, project, params["rules"] or [], params["immutable"])
     rules_of(OURS, text)
@@ -103,20 +102,20 @@ def _project(host: Any, changes: Changes, told: Optional[str], warnings: List[st
     engine = docker.collect_engine(host, None)
     containers = docker.collect_containers(host, {"docker_engine": engine}.__getitem__)
     found = discover(host, containers, told)
-    if found.state != FOUND or not found.directory:
-        if told:
-            raise ChangeError("auditd_project_dir: %s" % found.message)
-        if found.state == AMBIGUOUS:
-            warnings.append("no project's folder is watched: %s (auditd_project_dir here)" % found.message)
+    before = changes.read(OURS) or ""
+    directory = found.directory if found.state == FOUND else None
+    if told and directory is None:
+        raise ChangeError("auditd_project_dir: %s" % found.message)
+    if found.state == AMBIGUOUS:
+        warnings.append("no project's folder is watched: %s (auditd_project_dir here)" % found.message)
+    elif directory is None and engine["state"] != "present":
+        # Only Docker would know of it; it stays watched while Docker is stopped.
+        directory = next((path for path in watched_project(before) if _is_folder(host, path)), None)
+    if directory is None:
         return None
-    before = [path for path in left_out(changes.read(OURS) or "") if _exists(host, path)]
-    names = [
-        name
-        for name in host.listdir(found.directory)
-        if host.stat(found.directory + "/" + name, follow=False).kind == "dir"
-    ]
-    data = data_folders(found.directory, names, containers, before)
-    return Project(found.directory, tuple(path for path in data if _is_folder(host, path)))
+    inside = [name for name in host.listdir(directory) if host.stat(directory + "/" + name, follow=False).kind == "dir"]
+    data = data_folders(directory, inside, containers, left_out(before))
+    return Project(directory, tuple(path for path in data if _is_folder(host, path)))
 
 
 def _is_folder(host: Any, path: str) -> bool:

@@ -21,6 +21,7 @@ HEAD = """\
 -b %d
 -f 1
 """
+PROJECT_KEY = "nself"
 _SPACE = re.compile(r"\s")
 
 
@@ -39,7 +40,7 @@ def render(paths: Iterable[str], machine: str, project: Optional[Project], more:
     if project is not None:
         # The first rule that matches counts, so what is left out stands first.
         lines += ["-a never,exit -F dir=%s\n" % _path(path) for path in project.data]
-        lines.append("-w %s -p wa -k nself\n" % _path(project.directory))
+        lines.append("-w %s -p wa -k %s\n" % (_path(project.directory), PROJECT_KEY))
     for key, watched in tables.WATCHED:
         lines += ["-w %s -p wa -k %s\n" % (path, key) for path in watched if path in there]
     for key, calls, fields in tables.CALLS:
@@ -92,6 +93,11 @@ def data_folders(
 def left_out(text: str) -> List[str]:
     """Return the folders that a file of ours leaves out."""
     return re.findall(r"^-a never,exit -F dir=(\S+)$", text, re.MULTILINE)
+
+
+def watched_project(text: str) -> List[str]:
+    """Return the project's folder that a file of ours watches, in a list of one or none."""
+    return re.findall(r"^-w (\S+) -p wa -k %s$" % PROJECT_KEY, text, re.MULTILINE)
 
 
 def daemon_config(text: str) -> str:
