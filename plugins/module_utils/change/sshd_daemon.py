@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from ansible_collections.nself.prod.plugins.module_utils.audit.collect import ssh_config, ssh_daemon
 from ansible_collections.nself.prod.plugins.module_utils.audit.collect.ssh_sessions import CLIENT, CLIENT_NAME, LOCAL
@@ -162,7 +162,7 @@ def socket_drop_in(listens: Listens, ports: Iterable[int]) -> str:
 
 def taken(host: Any, ports: Iterable[int]) -> List[int]:
     """Return those ports on which something listens already. Raises HostError."""
-    used = set()
+    used: Set[int] = set()
     for name in ("tcp", "tcp6"):
         try:
             used.update(each.port for each in proc_net.waiting(host.read("/proc/net/" + name), "tcp"))

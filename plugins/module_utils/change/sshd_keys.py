@@ -143,7 +143,9 @@ def _identity(line: str) -> Optional[str]:
     return next((field for field in fields if field.startswith("AAAA") and len(field) > 30), None)
 
 
-def without_weak(host: Any, user: User, owner: Tuple[int, int], patterns: Sequence[str]) -> Tuple[List[KeyFile], List[str]]:
+def without_weak(
+    host: Any, user: User, owner: Tuple[int, int], patterns: Sequence[str]
+) -> Tuple[List[KeyFile], List[str]]:
     """Return (a user's key files with the weak keys out of force, the weak keys that stay since there would be no other)."""
     files = user_keys(host, user, patterns)
     keys = [(file, key, (key["type"], key["bits"])) for file in files for key in file["keys"] if key["type"]]
