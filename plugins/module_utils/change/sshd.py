@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
-from ansible_collections.nself.prod.plugins.module_utils.audit.collect import ssh_users
+from ansible_collections.nself.prod.plugins.module_utils.audit.collect import ssh_daemon, ssh_users
 from ansible_collections.nself.prod.plugins.module_utils.audit.collect.ssh_sessions import NOBODY
 from ansible_collections.nself.prod.plugins.module_utils.audit.collect.ssh_users import User
 from ansible_collections.nself.prod.plugins.module_utils.change import (
@@ -147,6 +147,8 @@ class SshdChange(Guarded):
         work.ports.plan(changes)
         if work.stale:
             changes.note("sshd reads %s, changed since it last did" % ", ".join(work.stale))
+        if work.daemon.is_down(self.operator is not None):
+            changes.note("%s does not run; it is started" % work.daemon.service)
         if not changes.changed and changes.check:
             # Nothing differs on disk. What is in force is what counts.
             with sshd_files.laid_out(work.tree, {}) as tree:
@@ -195,16 +197,13 @@ class SshdChange(Guarded):
         work = self.work
         work.ports.preflight(self.host)
         replaced: Dict[str, str] = {}
-        try:
-            with sshd_files.laid_out(work.tree, replaced) as tree:
-                for number, path in enumerate(work.new_host_keys):
-                    replaced[path] = "%s/new_key_%d" % (tree, number)
-                    command(self.host, sshd_keys.making(replaced[path]))
-                if replaced:
-                    sshd_files.lay_out(work.tree, replaced, tree)
-                answers = self._compare(tree, tree, Refused)
-        except OSError as error:
-            raise Refused("the new configuration cannot be tried out: %s" % (error.strerror or error)) from error
+        with sshd_files.laid_out(work.tree, replaced) as tree:
+            for number, path in enumerate(work.new_host_keys):
+                replaced[path] = "%s/new_key_%d" % (tree, number)
+                command(self.host, sshd_keys.making(replaced[path]))
+            if replaced:
+                sshd_files.lay_out(work.tree, replaced, tree)
+            answers = self._compare(tree, tree, Refused)
         self._check_logins(answers)
 
     def _logins(self) -> List[Login]:
@@ -226,12 +225,24 @@ class SshdChange(Guarded):
         for login in self._logins():
             config = candidate + table.CONFIG if candidate else None
             answers[login] = self._ask(login, work.daemon.options, config, tree)
+            self._check_listening(answers[login], error)
             for keyword, wished, found in sshd_wish.differences(wish, answers[login], managed):
                 raise error(
                     "%s is %s instead of %s for %s: %s"
                     % (keyword, found, wished, login, self._sources(keyword) or "nothing here says so")
                 )
         return answers
+
+    def _check_listening(self, answer: sshd.Settings, error: Any) -> None:
+        """Raise error where a ListenAddress names a port of its own: it is the user's, and binds sshd to an address on purpose."""
+        named = {port for _address, port in ssh_daemon.addresses(answer.get("listenaddress", []))}
+        wanted = self.work.chosen.ports
+        if wanted and named - set(wanted):
+            places = " and ".join(self.work.tree.sources("listenaddress")) or "sshd's command line"
+            raise error(
+                "%s lets sshd listen on port %d besides: name an address without a port there"
+                % (places, min(named - set(wanted)))
+            )
 
     def _ask(self, login: Login, options: Sequence[str], config: Optional[str], tree: str) -> sshd.Settings:
         try:
@@ -259,15 +270,15 @@ class SshdChange(Guarded):
 
     @property
     def undo(self) -> List[List[str]]:
-        return self.work.ports.undo + self.work.daemon.apply(self.work.ports.socket_differs)
+        return self.work.ports.undo + self.work.daemon.apply(self.work.ports.socket_differs, self.operator is not None)
 
     def enforce(self) -> None:
-        for argv in self.work.daemon.apply(self.work.ports.socket_differs):
+        for argv in self.work.daemon.apply(self.work.ports.socket_differs, self.operator is not None):
             command(self.host, argv, timeout=60.0)
 
     def verify(self) -> None:
         work = self.work
-        if work.daemon.listens or work.daemon.state == "failed":
+        if work.daemon.listens or work.daemon.is_down(self.operator is not None):
             sshd_daemon.await_answers(self.host, list(work.chosen.ports) or work.daemon.ports)
         with sshd_files.laid_out(work.tree, {}) as tree:
             self._compare(None, tree, Mismatch)

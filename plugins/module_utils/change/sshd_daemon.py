@@ -29,13 +29,14 @@ Listens = List[Tuple[str, int]]
 class Daemon(NamedTuple):
     """The sshd of this host.
 
-    service: its unit; state: that unit's ActiveState; socket: the unit that listens for it, if one does; pid: of the listening
-    sshd; options: of its command line; listens: (address, port).
+    service: its unit; state: that unit's ActiveState; socket: the unit that listens for it, if one does; at_boot: the one that will
+    after the next boot; pid: of the listening sshd; options: of its command line; listens: (address, port).
     """
 
     service: str
     state: str
     socket: Optional[str]
+    at_boot: Optional[str]
     pid: Optional[int]
     options: List[str]
     listens: Listens
@@ -44,7 +45,11 @@ class Daemon(NamedTuple):
     def ports(self) -> List[int]:
         return sorted({port for _address, port in self.listens})
 
-    def apply(self, socket_differs: bool) -> List[List[str]]:
+    def is_down(self, over_ssh: bool) -> bool:
+        """Whether sshd should run and does not. over_ssh: somebody came by it, so it was not stopped on purpose."""
+        return self.state == "failed" or (over_ssh and not self.listens)
+
+    def apply(self, socket_differs: bool, over_ssh: bool) -> List[List[str]]:
         """Return the commands that put changed files in force; sessions that are open stay open."""
         clear = [["systemctl", "reset-failed", self.service]]
         if self.socket:
@@ -54,10 +59,10 @@ class Daemon(NamedTuple):
                 return stop + clear + [["systemctl", "restart", self.socket]]
             # Told by a signal it would look for sockets of its own; anew it takes over those of systemd.
             return clear + [["systemctl", "try-restart", self.service]]
-        if self.state in ALIVE + ("failed",):
-            return clear + [["systemctl", "reload-or-restart", self.service]]
-        if self.pid is not None:
+        if self.state not in ALIVE and self.pid is not None:
             return [["kill", "-HUP", str(self.pid)]]
+        if self.state in ALIVE or self.is_down(over_ssh):
+            return clear + [["systemctl", "reload-or-restart", self.service]]
         return []
 
 
@@ -70,13 +75,17 @@ def read(host: Any) -> Daemon:
     known = {name: unit for name, unit in units.items() if _first(unit, "UnitFileState")}
     service = next((name for name in ("ssh.service", "sshd.service") if name in known), "ssh.service")
     socket = next((name for name, unit in known.items() if name.endswith(".socket") and _alive(unit)), None)
+    enabled = (
+        name for name, unit in known.items() if name.endswith(".socket") and _first(unit, "UnitFileState") == "enabled"
+    )
+    at_boot = socket or next(enabled, None)
     pid = ssh_daemon.read_pid(host, units)
     if socket:
         listens = ssh_daemon.addresses(known[socket].get("Listen", []))
     else:
         listens = ssh_daemon.read_listens(host, pid) if pid is not None else []
     options = ssh_daemon.read_options(host, pid)
-    return Daemon(service, _first(units.get(service, {}), "ActiveState"), socket, pid, options, listens)
+    return Daemon(service, _first(units.get(service, {}), "ActiveState"), socket, at_boot, pid, options, listens)
 
 
 def _first(unit: Dict[str, List[str]], name: str) -> str:
