@@ -293,6 +293,26 @@ def test_a_port_that_sshd_has_already_is_no_move():
     assert change.login_port is None and change.work.ports.new == []
 
 
+def test_a_port_that_an_earlier_run_has_set_stays():
+    host = sshd_host({table.DROP_IN: "Port 22\nAllowUsers deploy\n"})
+    assert "Port 22" in drop_in(planned(host)[1])
+
+
+def test_an_address_with_another_port_is_told_of():
+    change, _changes = planned(sshd_host({LATER: "ListenAddress 192.0.2.1:22\n"}), ports=[2222])
+    with pytest.raises(ChangeError, match="60-later.conf:1 lets sshd listen on port 22 besides"):
+        change.preflight()
+
+
+def test_a_sshd_that_is_down_is_started():
+    host = settled(sshd_host())
+    host.commands["systemctl"] = UNITS.replace("=active", "=failed").replace("MainPID=90", "MainPID=0")
+    del host.files["/run/sshd.pid"]
+    change, changes = planned(host)
+    assert "it is started" in changes.result()["diff"][-1]["prepared"]
+    assert change.undo[-1] == ["systemctl", "reload-or-restart", "ssh.service"]
+
+
 def test_a_socket_unit_is_moved_along():
     units = UNITS.replace("inactive", "active").replace(
         "Id=ssh.socket\n", "Id=ssh.socket\nListen=0.0.0.0:22 (Stream)\nListen=[::]:22 (Stream)\n"

@@ -74,7 +74,9 @@ class SshdChange(Guarded):
         operator = self.operator.user if self.operator else None
         users, groups = sshd_who.allowed(self.host, self.params, operator, accounts, settings)
         paths, new = sshd_keys.host_keys(self.host, self.params["host_keys"], settings.get("hostkey", []))
-        ports = sshd_ports.moves(self.host, daemon, self.params["ports"])
+        # Without the option the ports stay, also where an earlier run has moved them.
+        ours = [int(word) for word in sshd_who.own_words(self.host, ["port"])["port"] if word.isdigit()]
+        ports = sshd_ports.moves(self.host, daemon, self.params["ports"] or ours)
         chosen = sshd_wish.Chosen(ports.wanted, paths, users, groups)
         lines = sshd_wish.directives(self.params, known, chosen)
         disable = self.params["foreign_settings"] == "disable"
@@ -279,7 +281,9 @@ class SshdChange(Guarded):
     def verify(self) -> None:
         work = self.work
         if work.daemon.listens or work.daemon.is_down(self.operator is not None):
-            sshd_daemon.await_answers(self.host, list(work.chosen.ports) or work.daemon.ports)
+            # Well before the timer strikes: who fails here can still say why.
+            seconds = min(sshd_daemon.RELOAD_SECONDS, self.params["guard_seconds"] / 3.0)
+            sshd_daemon.await_answers(self.host, list(work.chosen.ports) or work.daemon.ports, seconds)
         with sshd_files.laid_out(work.tree, {}) as tree:
             self._compare(None, tree, Mismatch)
 

@@ -17,7 +17,7 @@ from ansible_collections.nself.prod.plugins.module_utils.parse import proc_net, 
 
 PROPERTIES = "--property=Id,ActiveState,MainPID,Listen,UnitFileState"
 ALIVE = ("active", "reloading", "activating")
-WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+WILDCARDS = {"0.0.0.0": ("127.0.0.1",), "::": ("127.0.0.1", "::1")}
 RELOAD_SECONDS = 15.0
 # The second is what it says to who has made too many connections without a login.
 GREETINGS = (b"SSH-", b"Not allowed at this time")
@@ -182,9 +182,9 @@ def taken(host: Any, ports: Iterable[int]) -> List[int]:
     return [port for port in ports if port in used]
 
 
-def await_answers(host: Any, ports: Sequence[int], pause: float = 0.05) -> Daemon:
+def await_answers(host: Any, ports: Sequence[int], seconds: float = RELOAD_SECONDS, pause: float = 0.05) -> Daemon:
     """Return how sshd runs once it has read its files, listens on these ports alone and answers. Raises ChangeError in the end."""
-    expires = time.monotonic() + RELOAD_SECONDS
+    expires = time.monotonic() + seconds
     while True:
         daemon = read(host)
         why = _not_ready(host, daemon, ports)
@@ -210,18 +210,20 @@ def _not_ready(host: Any, daemon: Daemon, ports: Sequence[int]) -> str:
 
 def _silent(host: Any, daemon: Daemon, port: int) -> str:
     """Return why sshd does not answer on a port; one of its addresses suffices, since not each wildcard leads anywhere."""
-    why = ""
-    for address in [address for address, number in daemon.listens if number == port]:
+    bound = [address for address, number in daemon.listens if number == port]
+    whys = []
+    # A wildcard of IPv6 may serve IPv4 too, and a host without IPv6 on its loopback may have one.
+    for address in dict.fromkeys(each for name in bound for each in WILDCARDS.get(name, (name,))):
         try:
-            with host.connect(WILDCARDS.get(address, address), port, timeout=3.0) as stream:
+            with host.connect(address, port, timeout=3.0) as stream:
                 greeting = stream.receive_line()
         except HostError as error:
-            why = "sshd does not answer on port %d: %s" % (port, error.detail or error.reason)
+            whys.append("sshd does not answer on port %d: %s" % (port, error.detail or error.reason))
             continue
         if greeting.startswith(GREETINGS):
             return ""
-        why = "what answers on port %d is not sshd" % port
-    return why
+        whys.append("what answers on port %d is not sshd" % port)
+    return whys[0]
 
 
 def _joined(ports: Sequence[int]) -> str:

@@ -30,7 +30,7 @@ def allowed(
     if users or groups:
         return list(dict.fromkeys(users)), list(dict.fromkeys(groups))
     named = ([operator] if operator else []) + sorted(params["authorized_keys"] or {})
-    ours = _own_words(host)
+    ours = own_words(host, ("allowusers", "allowgroups"))
     if ours["allowgroups"] and not ours["allowusers"]:
         return [], ours["allowgroups"]
     if ours["allowusers"]:
@@ -56,9 +56,9 @@ def allowed(
     return names, []
 
 
-def _own_words(host: Any) -> Dict[str, Names]:
-    """Return what our drop-in says now of AllowUsers and AllowGroups."""
-    out: Dict[str, Names] = {"allowusers": [], "allowgroups": []}
+def own_words(host: Any, keywords: Sequence[str]) -> Dict[str, Names]:
+    """Return {keyword: its words} of what our drop-in says now."""
+    out: Dict[str, Names] = {keyword: [] for keyword in keywords}
     try:
         text = host.read(table.DROP_IN)
     except NotFound:
