@@ -223,6 +223,14 @@ def foreign_accepts(table: str, family: str, interfaces: List[str], wanted: Open
     return out
 
 
+def testable(text: str) -> str:
+    """Return a file of ufw with the chains declared that only ufw's start makes, so that iptables-restore can test it alone."""
+    names = set(re.findall(r" -[jg] (ufw6?-\S+)", text)) | set(re.findall(r"^-[AI] (ufw6?-\S+)", text, re.MULTILINE))
+    names -= set(re.findall(r"^:(\S+)", text, re.MULTILINE))
+    chains = "".join(":%s - [0:0]\n" % name for name in sorted(names))
+    return re.sub(r"^\*filter[ \t]*\n", lambda found: found.group(0) + chains, text, count=1, flags=re.MULTILINE)
+
+
 # -- batches for iptables-restore --noflush ----------------------------------------------------------------------------
 
 

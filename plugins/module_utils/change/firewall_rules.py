@@ -227,7 +227,7 @@ def decision(blocks: Sequence[Block], address: str, port: int) -> Tuple[str, Opt
         where = each.fields[-1] if len(each.fields) in (7, 9) else "in"
         if ":" in action or not where.startswith("in") or proto not in ("any", "tcp"):
             continue
-        if not _covers(ports, port) or not _contains(source, address):
+        if not covers(ports, port) or not _contains(source, address):
             continue
         action = action.partition("_")[0]
         partial = source_port != "any" or where != "in" or target not in EVERYWHERE.values()
@@ -237,7 +237,7 @@ def decision(blocks: Sequence[Block], address: str, port: int) -> Tuple[str, Opt
     return "deny", None
 
 
-def _covers(ports: str, port: int) -> bool:
+def covers(ports: str, port: int) -> bool:
     if ports == "any":
         return True
     for part in ports.split(","):

@@ -25,7 +25,7 @@ from ansible_collections.nself.prod.plugins.module_utils.change.sshd_daemon impo
 from ansible_collections.nself.prod.plugins.module_utils.change.sshd_keys import KeyFile
 from ansible_collections.nself.prod.plugins.module_utils.change.tables import sshd as table
 from ansible_collections.nself.prod.plugins.module_utils.host import NotFound
-from ansible_collections.nself.prod.plugins.module_utils.parse import sshd, ssh_wire
+from ansible_collections.nself.prod.plugins.module_utils.parse import ssh_wire, sshd
 
 SHADOW_LOCK = "!"
 
