@@ -76,7 +76,9 @@ def around(text, prefix, kind):
     lines = re.findall(
         r"^-A %s-(?:%s-(?:input|output|forward)|%s) .*$" % (prefix, kind, "not-local"), text, re.MULTILINE
     )
-    lines = [line for line in lines if kind == "before" or "not-local" not in line]
+    lines = [
+        line for line in lines if (kind == "before" or "not-local" not in line) and "-j %s-user-" % prefix not in line
+    ]
     return "*filter\n%s%s\nCOMMIT\n" % (chains, "\n".join(lines))
 
 
@@ -162,7 +164,7 @@ DRIFTS = [
         "not those of ufw's file",
     ),
     (
-        lambda t: t.replace("-A ufw-before-input -i lo", "-A ufw-before-input -p tcp -m tcp --dport 6379 -j ACCEPT\n" * 2
+        lambda t: t.replace("-A ufw-before-input -i lo", "-A ufw-before-input -p tcp -m tcp --dport 6379 -j ACCEPT\n"
                             + "-A ufw-before-input -i lo"),
         firewall_kernel.RELOAD,
         "which lets in 6379/tcp, is loaded again",
@@ -404,6 +406,21 @@ def test_docker_that_filters_otherwise_is_told(real):
     host = Machine(real, True, files={firewall_docker.CONFIG: "{"})
     with pytest.raises(ChangeError, match="daemon.json"):
         planned(host)
+
+
+def test_docker_from_elsewhere_is_not_taken_for_none(real):
+    host = Machine(real, True, docker={}, files={"/run/docker.sock": ""})
+    with pytest.raises(Refused, match="not as docker.service"):
+        planned(host)[0].preflight()
+    planned(host, docker_user=False)[0].preflight()
+
+
+def test_tables_of_others_that_are_not_understood_hinder_nothing(real):
+    host = Machine(real)
+    host.commands["nft"] = "rubbish"
+    change, changes, _told = planned(host)
+    change.verify()
+    assert not changes.changed
 
 
 def test_docker_that_is_stopped_is_prepared_for(real):

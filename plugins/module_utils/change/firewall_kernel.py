@@ -85,6 +85,8 @@ def tampered(table: str, family: str, files: Mapping[str, str]) -> Optional[str]
     prefix = PREFIX[family]
     written = _written(files["before"] + files["after"])
     held = Counter(re.findall(r"^-A (\S+)", table, re.MULTILINE))
+    # ufw's start adds the way to the user rules by itself.
+    held.subtract(re.findall(r"^-A (\S+) -j %s-user-\w+$" % prefix, table, re.MULTILINE))
     for chain in ("%s-%s-input" % (prefix, kind) for kind in ("before", "after", "reject", "track", "skip-to-policy")):
         own = 1 if chain.endswith("skip-to-policy-input") else written[chain]
         if held[chain] > own:

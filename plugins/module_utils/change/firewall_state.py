@@ -17,7 +17,7 @@ from ansible_collections.nself.prod.plugins.module_utils.change import (
 )
 from ansible_collections.nself.prod.plugins.module_utils.change.changes import ChangeError
 from ansible_collections.nself.prod.plugins.module_utils.change.guard import Refused
-from ansible_collections.nself.prod.plugins.module_utils.host import HostError, NotFound
+from ansible_collections.nself.prod.plugins.module_utils.host import HostError, NotFound, first_line
 
 USER = {"v4": "/etc/ufw/user.rules", "v6": "/etc/ufw/user6.rules"}
 AROUND = {
@@ -147,18 +147,22 @@ def _read_kernel(state: State) -> None:
     raw = collected.read(state.host, None)
     state.interfaces = raw["interfaces"]
     for family in firewall_rules.FAMILIES:
-        found = raw[family]
-        done = None if isinstance(found, Unread) else state.host.run([SAVE[family]])
-        if done is None or done.rc != 0:
-            why = found.detail if isinstance(found, Unread) else done.err.strip() if done else ""
-            if family == "v4":
-                raise ChangeError("the packet filter cannot be read (%s), so nothing was changed" % why)
-            if state.params["ipv6"]:
-                raise ChangeError(
-                    "the packet filter of IPv6 cannot be read (%s); without IPv6 set ufw_ipv6: false" % why
-                )
+        try:
+            done = state.host.run([SAVE[family]])
+            why = "" if done.rc == 0 else first_line(done.err) or "it ended with %d" % done.rc
+        except HostError as error:
+            why = error.detail or error.reason
+        if why:
+            if family in state.families:
+                hint = "; on a host without IPv6 set ufw_ipv6: false" if family == "v6" else ""
+                raise ChangeError("the packet filter cannot be read (%s: %s)%s" % (SAVE[family], why, hint))
             continue
-        state.tables[family] = firewall_kernel.filter_table(done.out)
+        table = firewall_kernel.filter_table(done.out)
+        state.tables[family] = table
+        # Where another table is not understood, its say is unknown; the fresh login finds out.
+        found = raw[family]
+        if isinstance(found, Unread):
+            found = collected.Filter(firewall_kernel.parsed(table, family), None)
         state.summaries[family] = collected.summary(family, found, state.interfaces)
 
 
@@ -223,6 +227,11 @@ def _compare_docker(state: State) -> None:
             "Docker filters by nftables here, beside which ufw would cut off all containers; set "
             '"firewall-backend": "iptables" in %s and restart Docker' % firewall_docker.CONFIG
         )
+    if state.docker.state == "absent" and state.params["docker_user"] and _hidden_docker(state):
+        state.obstacles.append(
+            "Docker runs here but not as docker.service, so its published ports cannot be guarded; install Docker as a package, or "
+            "set ufw_docker_user: false"
+        )
     if not state.guards_docker:
         if any(firewall_docker.removal(table) for table in state.tables.values()):
             state.notes.append("the chain %s is removed" % firewall_docker.CHAIN)
@@ -245,6 +254,11 @@ def _compare_docker(state: State) -> None:
             state.notes.append("IP%s: nothing leads to DOCKER-USER any more" % family)
         else:
             _surplus(state, family, firewall_docker.bypasses(table, family, state.interfaces))
+
+
+def _hidden_docker(state: State) -> bool:
+    """Return whether a Docker from elsewhere, a snap say, filters here."""
+    return ":DOCKER-USER " in state.tables.get("v4", "") and state.is_there("/run/docker.sock")
 
 
 def obstacle(state: State) -> Optional[str]:
