@@ -159,6 +159,11 @@ DRIFTS = [
     (lambda t: "*filter\n:INPUT ACCEPT [0:0]\nCOMMIT\n", firewall_kernel.RELOAD, "ufw is not in force for IPv4"),
     (lambda t: t.replace("-A ufw-before-input -i lo -j ACCEPT\n", ""), firewall_kernel.RELOAD, "missing from the chain"),
     (
+        lambda t: t.replace("-A ufw-before-input -j ufw-user-input\n", ""),
+        firewall_kernel.RELOAD,
+        "nothing leads to the rules of ufw's file",
+    ),
+    (
         lambda t: t.replace("-A ufw-user-input -p tcp -m tcp --dport 80 -j ACCEPT\n", ""),
         firewall_kernel.USER_RULES,
         "not those of ufw's file",

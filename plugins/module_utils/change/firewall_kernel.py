@@ -71,7 +71,12 @@ def drift(table: str, family: str, files: Mapping[str, str]) -> Drift:
     if wrong:
         return Drift(RELOAD, "%s: the default of %s is not %s" % (name, wrong[0], POLICIES[wrong[0]]))
     written = _written(files["before"] + files["after"])
-    held = Counter(re.findall(r"^-A (\S+)", table, re.MULTILINE))
+    held = _held(table, prefix)
+    if not all(
+        "-j %s-user-%s" % (prefix, builtin.lower()) in appended(table, "%s-before-%s" % (prefix, builtin.lower()))
+        for builtin in BUILTIN
+    ):
+        return Drift(RELOAD, "%s: nothing leads to the rules of ufw's file any more" % name)
     fewer = [chain for chain, number in sorted(written.items()) if held[chain] < number]
     if fewer:
         return Drift(RELOAD, "%s: rules are missing from the chain %s" % (name, fewer[0]))
@@ -84,15 +89,20 @@ def tampered(table: str, family: str, files: Mapping[str, str]) -> Optional[str]
     """Return a chain of ufw that holds more than ufw's files say, so that loading them again takes it out."""
     prefix = PREFIX[family]
     written = _written(files["before"] + files["after"])
-    held = Counter(re.findall(r"^-A (\S+)", table, re.MULTILINE))
-    # ufw's start adds the way to the user rules by itself.
-    held.subtract(re.findall(r"^-A (\S+) -j %s-user-\w+$" % prefix, table, re.MULTILINE))
+    held = _held(table, prefix)
     for chain in ("%s-%s-input" % (prefix, kind) for kind in ("before", "after", "reject", "track", "skip-to-policy")):
         own = 1 if chain.endswith("skip-to-policy-input") else written[chain]
         if held[chain] > own:
             return chain
     logging = [chain for chain in held if re.match(r"%s-\S*logging-input$" % prefix, chain)]
     return next((chain for chain in logging if any("-j ACCEPT" in rule for rule in appended(table, chain))), None)
+
+
+def _held(table: str, prefix: str) -> "Counter[str]":
+    """Return how many rules each chain has, but for the way to the user rules, which ufw's start adds by itself."""
+    held = Counter(re.findall(r"^-A (\S+)", table, re.MULTILINE))
+    held.subtract(re.findall(r"^-A (\S+) -j %s-user-(?:input|output|forward)$" % prefix, table, re.MULTILINE))
+    return held
 
 
 def _written(text: str) -> "Counter[str]":
