@@ -170,6 +170,9 @@ class Firewall(Guarded):
                 batch = firewall_docker.removal(table)
                 if batch:
                     self._restore(family, batch)
+            if state.had_docker_unit:
+                self._do(["systemctl", "stop", firewall_docker.UNIT])
+                self._do(["systemctl", "daemon-reload"])
             return
         self._do(["systemctl", "daemon-reload"])
         self._do(["systemctl", "enable", firewall_docker.UNIT])

@@ -54,6 +54,7 @@ class State:
         self.notes: List[str] = []  # effects that are due
         self.obstacles: List[str] = []  # why nothing may be done
         self.docker = firewall_docker.look(host, self.units["docker"])
+        self.had_docker_unit = self.is_there(firewall_docker.UNIT_FILE)
         self.docker_rules: Dict[str, List[str]] = {}  # family -> our chain
         self.docker_jump: List[str] = []  # families in which nothing leads to DOCKER-USER
 
