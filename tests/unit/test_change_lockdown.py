@@ -375,3 +375,51 @@ def test_what_is_in_force_is_compared_with_what_was_asked_for():
 def test_a_listing_that_fails_for_another_reason_is_no_absence():
     with pytest.raises(ChangeError, match="Operation not permitted"):
         lockdown_host.in_force(machine(live=Completed(1, "", "Operation not permitted (you must be root)")))
+
+
+# -- connections -------------------------------------------------------------------------------------------------------
+
+CONNECTIONS = """\
+0      0      192.0.2.1:22        203.0.113.7:50000
+0      0      192.0.2.1:22        198.51.100.66:4444
+0      0      [::ffff:192.0.2.1]:80   [::ffff:203.0.113.7]:50001
+0      0      192.0.2.1:41000     198.51.100.66:443
+0      0      192.0.2.1:41001     198.51.100.9:2049
+0      0      127.0.0.1:5432      127.0.0.1:41002
+0      0      192.0.2.1:8080      192.0.2.1:41003
+0      0      172.18.0.1:41004    172.18.0.2:8080
+0      0      [2001:db8::1]:22    [2001:db8::7]:50002
+0      0      [fe80::1]%eth0:22   [fe80::2]:50003
+"""
+
+
+def test_only_connections_that_the_rules_cut_are_ended():
+    host = machine()
+    host.commands["ss"] = CONNECTIONS
+    host.commands["ip -4 -j route show"] = json.dumps(
+        [
+            {"dst": "default", "dev": "eth0"},
+            {"dst": "172.18.0.0/16", "dev": "docker0"},
+            {"dst": "192.0.2.0/24", "dev": "eth0"},
+        ]
+    )
+    host.commands["ip -6 -j route show"] = "[]"
+    wish = rules.Wish(
+        rules.networks(["203.0.113.7", "2001:db8::7"]), (22,), ("docker0",), rules.networks(["198.51.100.9"])
+    )
+    found = lockdown_host.cut_off(host, wish)
+    assert found == [
+        ("192.0.2.1:22", "198.51.100.66:4444"),
+        ("[::ffff:192.0.2.1]:80", "[::ffff:203.0.113.7]:50001"),
+        ("192.0.2.1:41000", "198.51.100.66:443"),
+    ]
+    lockdown_host.end(host, found[:2])
+    assert " ".join(host.ran[-1][0]).endswith(
+        "established ( src 192.0.2.1:22 and dst 198.51.100.66:4444 ) or ( src [::ffff:192.0.2.1]:80 and dst [::ffff:203.0.113.7]:50001 )"
+    )
+
+
+def test_nothing_is_ended_where_nothing_is_cut():
+    host = machine()
+    lockdown_host.end(host, [])
+    assert host.ran == []

@@ -8,7 +8,7 @@ import json
 import socket
 import sys
 
-PATIENCE = 2.0
+PATIENCE = 1.5
 
 
 async def knock(address, port):
