@@ -130,9 +130,9 @@ class Plan:
     def _nginx(self, host: Any, ours: str) -> List[Jail]:
         params, names = self._params, self._params["nginx_jails"]
         self.source = nginx.find(host, params["project_dir"])
-        files = {name: tuple(self.source.logs.get(tables.NGINX[name], ())) for name in names}
         if self.source.gone:
-            files.update(nginx.kept(host, _logpaths(ours)))
+            self.source = nginx.kept(host, _earlier(ours), self.source.problem)
+        files = {name: tuple(self.source.logs.get(tables.NGINX[name], ())) for name in names}
         self._reasons(host, names, files)
         words = [name for name in names if name not in self.left_out]
         return [self._container_jail(name, files[name]) for name in words]
@@ -162,6 +162,7 @@ class Plan:
             tuple(actions),
             tables.CONTAINER_HOOKS[kind],
             files=tuple(files),
+            zone=self.source.zone,
         )
 
     def write(self) -> bool:
@@ -224,10 +225,10 @@ def _others(host: Any, changes: Changes) -> Tuple[List[config.Settings], Dict[st
     return [found[path] for path in first if path in found], {path: found[path] for path in found if path not in first}
 
 
-def _logpaths(ours: str) -> Dict[str, List[str]]:
-    """Return the logs that our file names by jail. A file that somebody broke names none."""
+def _earlier(ours: str) -> config.Settings:
+    """Return what our file says now. One that somebody broke says nothing."""
     try:
-        return {name: keys["logpath"].split() for name, keys in config.settings(ours).items() if "logpath" in keys}
+        return config.settings(ours)
     except ValueError:
         return {}
 
