@@ -138,7 +138,7 @@ class Plan:
         return [self._container_jail(name, files[name]) for name in words]
 
     def _reasons(self, host: Any, names: Sequence[str], files: Mapping[str, Sequence[str]]) -> None:
-        chain = self.banaction == "nftables" or _has_docker_user(host)
+        chain = self.banaction == "nftables" or not any(files.values()) or _has_docker_user(host)
         for name in names:
             if not files[name]:
                 kind = tables.NGINX[name]

@@ -134,9 +134,9 @@ def overruled(
 ) -> Tuple[str, ...]:
     """Return (setting, what apt has there) of the first that is not as it has to be, () where all are."""
     for name, value in scalars:
-        there = (list(found.get(name.lower(), ())) or [""])[-1]
-        if there != value:
-            return name, '%s "%s"' % (name, there)
+        last = (list(found.get(name.lower(), ())) or [""])[-1]
+        if last != value:
+            return name, '%s "%s"' % (name, last)
     name = "Unattended-Upgrade::Origins-Pattern"
     there = list(found.get(name.lower(), ()))
     if there != list(origins):
