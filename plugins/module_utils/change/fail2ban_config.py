@@ -86,8 +86,10 @@ def settings(text: str) -> Settings:
     parser = configparser.RawConfigParser(strict=False, allow_no_value=True, default_section="\0", delimiters=("=",))
     try:
         parser.read_string(text)
-    except configparser.Error as error:
-        raise ValueError(" ".join(str(error).split())) from None
+    except configparser.MissingSectionHeaderError as error:
+        raise ValueError("line %d stands in no section" % error.lineno) from None
+    except configparser.ParsingError as error:
+        raise ValueError("line %d is not understood" % error.errors[0][0]) from None
     return {name: {key: value or "" for key, value in parser.items(name)} for name in parser.sections()}
 
 

@@ -11,6 +11,7 @@ from ansible_collections.nself.prod.plugins.module_utils.audit.collect import up
 from ansible_collections.nself.prod.plugins.module_utils.audit.collect.platform import os_release
 from ansible_collections.nself.prod.plugins.module_utils.audit.facts import Unread
 from ansible_collections.nself.prod.plugins.module_utils.change.changes import ChangeError, Changes, command
+from ansible_collections.nself.prod.plugins.module_utils.change.patient import Patient
 from ansible_collections.nself.prod.plugins.module_utils.change.tables import updates as tables
 from ansible_collections.nself.prod.plugins.module_utils.host import HostError, NotFound
 from ansible_collections.nself.prod.plugins.module_utils.parse import apt_config
@@ -35,6 +36,7 @@ DAY = 86400.0
 
 def work(host: Any, changes: Changes, params: Mapping[str, Any]) -> Dict[str, Any]:
     """Bring the updates to what the params (the module's options) say. Return what else the module returns."""
+    host = Patient(host)
     scalars, origins = _wanted(host, params)
     installed = host.which("unattended-upgrade") is not None
     if not installed and not changes.check:
