@@ -9,7 +9,6 @@ import datetime
 import json
 import os
 import sys
-import tempfile
 from typing import Any, Optional
 
 import yaml
@@ -18,7 +17,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.utils import color
 from ansible.utils.display import Display
-from ansible_collections.nself.prod.plugins.plugin_utils import options
+from ansible_collections.nself.prod.plugins.plugin_utils import options, private_file
 from ansible_collections.nself.prod.plugins.plugin_utils.play import hosts_of, variables_of
 from ansible_collections.nself.prod.plugins.plugin_utils.report import console, fleet, json_report, remedy
 from ansible_collections.nself.prod.plugins.plugin_utils.report.shape import HostReport, host_report
@@ -67,7 +66,7 @@ class ActionModule(ActionBase):
         remedies = remedy.shipped(ROOT, task_vars.get("ansible_inventory_sources") or (), os.getcwd())
         _print(hosts, remedies, args["verbose"])
         if path is not None:
-            _write(path, json_report.render(hosts, version(ROOT), _when(hosts), fail_on, fail_on_unknown))
+            private_file.write(path, json_report.render(hosts, version(ROOT), _when(hosts), fail_on, fail_on_unknown))
         totals = fleet.summary(hosts)
         gate = fleet.gate(hosts, fail_on, fail_on_unknown)
         return {
@@ -119,20 +118,3 @@ def version(root: str) -> str:
         with open(os.path.join(root, "galaxy.yml"), encoding="utf-8") as stream:
             return str(yaml.safe_load(stream)["version"])
     return "unknown"
-
-
-def _write(path: str, text: str) -> None:
-    """Write a file in one step: readers see the old report or the whole new one. It tells of weaknesses, so it is private."""
-    temporary = None
-    try:
-        descriptor, temporary = tempfile.mkstemp(prefix=".nself-report-", dir=os.path.dirname(path))
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(temporary, path)
-    except OSError as error:
-        if temporary is not None:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
-        raise AnsibleActionFail("the report could not be written to %s: %s" % (path, error.strerror)) from None

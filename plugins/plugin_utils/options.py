@@ -70,24 +70,24 @@ def known_variables(names: Iterable[str]) -> None:
         raise OptionError("unknown variable %s; known are: %s" % (", ".join(unknown), ", ".join(OPTIONS)))
 
 
-def output(given: Any, folder: str) -> Optional[str]:
+def output(given: Any, folder: str, name: str = "nself_check_output") -> Optional[str]:
     """Return the absolute path of the report's file, None where none is wanted. Raises OptionError for one that cannot be."""
     if given is None or not str(given).strip():
         return None
     path = os.path.normpath(os.path.join(folder, os.path.expanduser(str(given).strip())))
     suffix = os.path.splitext(path)[1].lower()
     if suffix not in FORMATS:
-        raise OptionError("nself_check_output takes a file that ends in %s, not %s" % (" or ".join(FORMATS), given))
+        raise OptionError("%s takes a file that ends in %s, not %s" % (name, " or ".join(FORMATS), given))
     parent = os.path.dirname(path)
     if not os.path.isdir(parent):
-        raise OptionError("nself_check_output: there is no folder %s" % parent)
+        raise OptionError("%s: there is no folder %s" % (name, parent))
     if os.path.islink(path):
         # The report is put in place by renaming, which would replace the link and not what it leads to.
         path = os.path.realpath(path)
     if not os.access(os.path.dirname(path), os.W_OK):
-        raise OptionError("nself_check_output: %s cannot be written" % path)
+        raise OptionError("%s: %s cannot be written" % (name, path))
     if os.path.lexists(path) and not os.path.isfile(path):
-        raise OptionError("nself_check_output: %s is no regular file" % path)
+        raise OptionError("%s: %s is no regular file" % (name, path))
     return path
 
 

@@ -25,10 +25,12 @@ from ansible_collections.nself.prod.plugins.module_utils.host import Host, HostE
 FOLDER = "/etc/nself-prod"  # on the file system of what is changed most, so that putting it back is a rename and needs no room
 STATE = FOLDER + "/rollback"
 OUTCOME = FOLDER + "/rolled-back"
+CONFIRMED = "confirmed"
 LOCK = "/run/nself-prod-guard.lock"  # where only root can make it, and hold it
 UNITS = "/etc/systemd/system"
 UNIT = "nself-prod-rollback"
 LINKS = ("multi-user.target.wants/%s.service" % UNIT,)
+SYSTEMD = "/run/systemd/system"  # there while systemd runs
 LOCK_SECONDS = 15.0
 
 
@@ -71,7 +73,7 @@ class Guard:
             raise ChangeError("%s/run.json cannot be read: %s" % (STATE, error)) from error
 
     def outcome(self) -> Optional[str]:
-        """Return what the rollback of this run did, None where it did not come to it: "ok", or what could not be put back."""
+        """Return how this run ended, None where that is not known: CONFIRMED, "ok" where it was taken back, or what could not be."""
         try:
             lines = self.host.read(OUTCOME).splitlines()
         except NotFound:
@@ -90,11 +92,19 @@ class Guard:
         connection: the client's end of the operator's connection, so that a fresh one can be told from it. Raises Refused where
         another run's rollback waits, or where this one could not be relied on.
         """
-        if not os.path.isdir("/run/systemd/system"):
+        if not os.path.isdir(SYSTEMD):
             raise Refused("systemd does not run here, so there is no rollback; nothing was changed")
+        self.make_way()
+        for unit in (UNIT + ".timer", UNIT + ".service"):
+            if os.path.islink("%s/%s" % (UNITS, unit)):
+                raise Refused("%s is masked, so there is no rollback; `systemctl unmask %s` first" % (unit, unit))
         with self._lock():
-            self._make_way()
+            if self._overdue():
+                raise Refused(
+                    "an earlier rollback cannot be finished, see `journalctl -u %s`; nothing was changed" % UNIT
+                )
             try:
+                shutil.rmtree(STATE, ignore_errors=True)
                 os.makedirs(FOLDER, 0o700, exist_ok=True)
                 os.mkdir(STATE, 0o700)
                 self._write_state(keep, undo, connection)
@@ -102,17 +112,34 @@ class Guard:
                 self._start()
             except (OSError, ChangeError) as error:
                 self._remove()
-                reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-                raise Refused(
-                    "the rollback cannot be prepared (%s: %s); nothing was changed" % (STATE, reason)
-                ) from error
+                reason = (
+                    "%s: %s" % (error.filename or STATE, error.strerror) if isinstance(error, OSError) else str(error)
+                )
+                raise Refused("the rollback cannot be prepared (%s); nothing was changed" % reason) from error
+
+    def make_way(self, check: bool = False) -> None:
+        """Raise Refused where another run's rollback waits. One that should have run is carried out; check: that is refused too."""
+        if not os.path.isdir(STATE):
+            return
+        with self._lock():
+            overdue = self._overdue()
+        if overdue and check:
+            raise Refused("the rollback of an earlier run has not been carried out; run this without check mode first")
+        if overdue:
+            # Without the lock, which the rollback takes itself.
+            self.roll_back()
 
     def disarm(self, connection: str = "") -> None:
-        """Stop the timer: the change stays. connection: as in arm(); the same one proves nothing and is refused."""
+        """Stop the timer: the change stays. connection: as in arm(); the same one proves nothing and is refused.
+
+        It may be asked again, since an answer can get lost.
+        """
         with self._lock():
             armed = self.armed()
             if armed is None or armed.run != self.run:
                 outcome = self.outcome()
+                if outcome == CONFIRMED:
+                    return
                 raise ChangeError(
                     "the rollback of this run does not wait any more%s"
                     % ("" if outcome is None else ": it has run (%s)" % outcome)
@@ -122,11 +149,15 @@ class Guard:
             self._quietly("systemctl", "stop", UNIT + ".timer")
             # The timer may have fired in the meantime, and its service waits for our lock: without state it does nothing.
             self._remove()
+            with contextlib.suppress(OSError):  # where there is no room for the word the change stays all the same
+                _write(OUTCOME, "%s\n%s\n" % (self.run, CONFIRMED), 0o600)
 
     def roll_back(self) -> str:
         """Put everything back now; return "ok" or what could not be put back."""
-        with contextlib.suppress(OSError):
-            os.unlink(STATE + "/applier")  # the rollback ends a run that still changes things, but we are done
+        with contextlib.suppress(HostError, OSError):
+            # The rollback ends a run that still changes things. Where we are that run, we are done.
+            if self.host.read(STATE + "/applier") == _process(self.host):
+                os.unlink(STATE + "/applier")
         try:
             # In a session of its own: whatever becomes of this connection, it is finished.
             done = self.host.run(["systemctl", "start", UNIT + ".service"], timeout=150)
@@ -139,21 +170,18 @@ class Guard:
 
     # -- inner -------------------------------------------------------------------------------------------------------
 
-    def _make_way(self) -> None:
-        """Raise Refused where a rollback waits; carry out one that should have run."""
-        if not os.path.isdir(STATE):
-            return
+    def _overdue(self) -> bool:
+        """Return whether there is a rollback that should have run. Raises Refused where one waits."""
         armed = self.armed()
-        if armed is not None:
+        if armed is None:
+            return False  # at most what is left of a run that died before it changed anything
+        if self._active():
             left = armed.since + armed.seconds - self.host.now()
-            if left > -5 and self._active():
-                raise Refused(
-                    "another run (%s) is changing this host, and its rollback waits for %d more seconds; try again after that"
-                    % (armed.run, max(0, int(left)))
-                )
-            self.roll_back()
-        if os.path.isdir(STATE):
-            shutil.rmtree(STATE)
+            raise Refused(
+                "another run (%s) is changing this host, and its rollback waits for %d more seconds; try again after that"
+                % (armed.run, max(0, int(left)))
+            )
+        return True
 
     def _active(self) -> bool:
         words = ["systemctl", "is-active", UNIT + ".timer", UNIT + ".service"]
