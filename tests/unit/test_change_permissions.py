@@ -112,7 +112,7 @@ def sudo_host(**commands):
     return FakeHost(files, commands=dict(answers, **commands))
 
 
-def apply_sudoers(host, how="password"):
+def apply_sudoers(host, how="password", people=(DEPLOY,), keep=()):
     class Written(Changes):
         def file(self, path, text, *others, **named):
             self.changed = True
@@ -122,7 +122,7 @@ def apply_sudoers(host, how="password"):
     changes, left = Written(host, False), []
     permissions.Changes, kept = Written, permissions.Changes
     try:
-        permissions._sudoers(host, changes, {"sudoers": how, "nopasswd_users": []}, [DEPLOY], left)
+        permissions._sudoers(host, changes, {"sudoers": how, "nopasswd_users": list(keep)}, people, left)
     finally:
         permissions.Changes = kept
     return left
@@ -141,6 +141,15 @@ def test_sudoers_comes_back_when_the_operator_cannot_sudo_any_more():
     with pytest.raises(ChangeError, match="deploy could not sudo"):
         apply_sudoers(host)
     assert host.files["/etc/sudoers"] == "visitor ALL=(ALL) NOPASSWD: ALL\n"
+
+
+def test_sudoers_stays_where_nobody_knows_who_administers_the_host():
+    host = sudo_host()
+    left = apply_sudoers(host, people=())
+    assert host.files["/etc/sudoers"] == "visitor ALL=(ALL) NOPASSWD: ALL\n"
+    assert "who administers this host is not known" in left[-1]
+    apply_sudoers(host, people=(), keep=("deploy",))
+    assert "\nvisitor ALL=(ALL) ALL\n" in host.files["/etc/sudoers"]
 
 
 # -- files -------------------------------------------------------------------------------------------------------------
