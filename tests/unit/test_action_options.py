@@ -7,8 +7,7 @@ from __future__ import annotations
 import os
 
 import pytest
-from ansible_collections.nself.prod.plugins.action import nself_report
-from ansible_collections.nself.prod.plugins.plugin_utils import options
+from ansible_collections.nself.prod.plugins.plugin_utils import options, output
 from ansible_collections.nself.prod.plugins.plugin_utils.options import OptionError
 
 
@@ -65,7 +64,7 @@ def test_an_output_that_is_a_link_is_written_where_it_leads_to(tmp_path):
         link.symlink_to(target)
         path = options.output("report.json", str(tmp_path))
         assert path == str(tmp_path / target)
-        nself_report._write(path, "new")
+        output.write(path, "new")
         assert link.is_symlink() and link.read_text() == "new"
         link.unlink()
     link.symlink_to("nowhere/new.json")
@@ -126,7 +125,7 @@ def test_the_report_is_written_in_one_step_and_private(tmp_path):
     path = tmp_path / "report.json"
     path.write_text("old")
     path.chmod(0o644)
-    nself_report._write(str(path), "néw\n")
+    output.write(str(path), "néw\n")
     assert path.read_text(encoding="utf-8") == "néw\n"
     assert path.stat().st_mode & 0o777 == 0o600
     assert [entry.name for entry in tmp_path.iterdir()] == ["report.json"]
@@ -138,24 +137,24 @@ def test_a_report_that_cannot_be_written_leaves_the_old_one(tmp_path, monkeypatc
 
     path = tmp_path / "report.json"
     path.write_text("old")
-    monkeypatch.setattr(nself_report.os, "fsync", full)
-    with pytest.raises(nself_report.AnsibleActionFail, match="No space left on device"):
-        nself_report._write(str(path), "new")
+    monkeypatch.setattr(output.os, "fsync", full)
+    with pytest.raises(output.AnsibleActionFail, match="No space left on device"):
+        output.write(str(path), "new")
     assert [entry.name for entry in tmp_path.iterdir()] == ["report.json"]
     assert path.read_text() == "old"
 
 
 def test_the_version_of_a_checkout_and_of_an_installed_collection(tmp_path):
-    assert nself_report.version(str(tmp_path)) == "unknown"
+    assert output.version(str(tmp_path)) == "unknown"
     (tmp_path / "galaxy.yml").write_text("version: 1.2.3\n")
-    assert nself_report.version(str(tmp_path)) == "1.2.3"
+    assert output.version(str(tmp_path)) == "1.2.3"
     (tmp_path / "MANIFEST.json").write_text('{"collection_info": {"version": "1.2.4"}}')
-    assert nself_report.version(str(tmp_path)) == "1.2.4"
+    assert output.version(str(tmp_path)) == "1.2.4"
 
 
 @pytest.mark.parametrize("setting, colour", [("", True), ("0", False), ("1", False)])
 def test_no_color_counts_with_any_text(monkeypatch, setting, colour):
-    monkeypatch.setattr(nself_report.color, "ANSIBLE_COLOR", True)
-    monkeypatch.setattr(nself_report.C, "ANSIBLE_NOCOLOR", False)
+    monkeypatch.setattr(output.color, "ANSIBLE_COLOR", True)
+    monkeypatch.setattr(output.C, "ANSIBLE_NOCOLOR", False)
     monkeypatch.setenv("NO_COLOR", setting)
-    assert nself_report._takes_colour() is colour
+    assert output._takes_colour() is colour
