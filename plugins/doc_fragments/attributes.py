@@ -41,3 +41,33 @@ attributes:
       - It does not work with the strategies V(free) and V(host_pinned).
     support: full
 """
+
+    CHANGING = r"""
+options: {}
+attributes:
+  check_mode:
+    description: Can run in C(check_mode) and return changed status prediction without modifying the target.
+    support: full
+    details: []
+  diff_mode:
+    description: Will return details on what has changed (or possibly needs changing in C(check_mode)), when in diff mode.
+    support: full
+    details: []
+"""
+
+    GUARDED = r"""
+options:
+  guard_seconds:
+    description:
+      - How long the host waits for the fresh login that confirms the change, V(5) to V(900). Then it takes the change back by itself.
+    type: int
+    default: 60
+  guard_run:
+    description:
+      - The name of this run. The action plugin fills it in.
+    type: str
+attributes:
+  action:
+    description: Makes the fresh login from the controller.
+    support: full
+"""

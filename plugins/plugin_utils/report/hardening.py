@@ -289,14 +289,14 @@ def gate(hosts: Sequence[Hardened], roles: Sequence[str], fail_on: str, fail_on_
                 if finding["severity"] == severity
             ]
             if found:
-                names = {name for name, _check in found}
+                where = {name for name, _check in found}
                 count = "%d %s check%s" % (len(found), severity, "" if len(found) == 1 else "s")
                 checks = fleet.some_of(sorted({check for _name, check in found}))
-                reasons.append(words % (count, fleet.some_of(sorted(names)), checks))
-                blamed.update(names)
+                reasons.append(words % (count, fleet.some_of(sorted(where)), checks))
+                blamed.update(where)
     return fleet.Gate(tuple(reasons), tuple(sorted(blamed)))
 
 
-def too_many(batch: Sequence[str], troubled: Sequence[str], percent: int) -> bool:
+def too_many(batch: Sequence[Any], troubled: Sequence[str], percent: int) -> bool:
     """Return whether more hosts of a batch failed than may, as Ansible's max_fail_percentage counts."""
     return bool(troubled) and 100 * len(troubled) > percent * max(1, len(batch))

@@ -1,0 +1,90 @@
+# SPDX-FileCopyrightText: the nself.prod authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The script and the units of the rollback: plain sh and coreutils, since a host in trouble may have nothing else."""
+
+from __future__ import annotations
+
+from string import Template
+from typing import Mapping
+
+SCRIPT = Template(
+    """#!/bin/sh
+# Written by nself.prod: puts back what a change replaced that no fresh login has confirmed.
+state=$STATE
+# A run that still holds the lock after this time hangs, and its change is the one to take back.
+exec 9>>$LOCK
+flock -w 20 9 || echo "the lock $LOCK was not to be had"
+[ -e "$$state/run.json" ] || { echo "nothing to put back"; exit 0; }
+if read -r pid start <"$$state/applier" 2>/dev/null; then
+    # Field 22 of stat, counted from the end of the name: that one may hold blanks.
+    now=$$(sed 's/.*) //' "/proc/$$pid/stat" 2>/dev/null | cut -d ' ' -f 20)
+    [ "$$now" != "$$start" ] || kill -9 "$$pid"
+fi
+problems=
+problem() { echo "$$1" >&2; problems="$$problems$$1
+"; }
+put_back() {  # number, path
+    [ -e "$$state/$$1" ] || [ -L "$$state/$$1" ] || { problem "there is no copy of $$2"; return; }
+    new="$$2.nself-prod-rollback"
+    rm -rf "$$new"
+    # A copy first, so that this can be run again; where the disk is full the kept one itself takes the place.
+    if cp -a "$$state/$$1" "$$new" 2>/dev/null; then :; else rm -rf "$$new"; new="$$state/$$1"; fi
+    if [ -d "$$2" ] && [ ! -L "$$2" ]; then
+        rm -rf "$$2.nself-prod-changed"
+        mv -T "$$2" "$$2.nself-prod-changed" || { problem "$$2 cannot be moved away"; return; }
+    fi
+    mv -fT "$$new" "$$2" || problem "$$2 cannot be put back"
+    rm -rf "$$2.nself-prod-changed"
+}
+take_away() { rm -rf "$$1" || problem "$$1 cannot be removed"; }
+try() { timeout 60 "$$@" || problem "\\`$$*\\` ended with $$?"; }
+$KEPT
+try systemctl daemon-reload
+$UNDO
+{ echo "$RUN"; printf %s "$$problems"; } >$OUTCOME || echo "$OUTCOME cannot be written" >&2
+rm -f "$$state/run.json" $LINKS $UNITS/$UNIT.timer $UNITS/$UNIT.service
+rm -rf "$$state"
+echo "what run $RUN changed was put back"
+systemctl --no-block stop $UNIT.timer 2>/dev/null
+systemctl daemon-reload
+"""
+)
+SERVICE = Template(
+    """[Unit]
+Description=Take back a change of nself.prod that no fresh login has confirmed
+# At boot: after what may have come up with the change.
+After=ssh.service sshd.service ssh.socket ufw.service nself-prod-lockdown.service
+
+[Service]
+Type=oneshot
+ExecStart=/bin/sh $STATE/roll-back
+TimeoutStartSec=300
+
+[Install]
+WantedBy=multi-user.target
+"""
+)
+TIMER = Template(
+    """[Unit]
+Description=Wait for a fresh login before a change of nself.prod stays
+
+[Timer]
+OnActiveSec=$SECONDS
+AccuracySec=100ms
+"""
+)
+
+
+def script(values: Mapping[str, str]) -> str:
+    """Return the script. values: STATE OUTCOME LOCK UNITS UNIT LINKS RUN, and the lines KEPT and UNDO in its own words."""
+    return SCRIPT.substitute(values)
+
+
+def service(values: Mapping[str, str]) -> str:
+    """Return the service that runs it."""
+    return SERVICE.substitute(values)
+
+
+def timer(values: Mapping[str, str], seconds: int) -> str:
+    """Return the timer that starts the service."""
+    return TIMER.substitute(values, SECONDS=seconds)

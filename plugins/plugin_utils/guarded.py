@@ -1,0 +1,151 @@
+# SPDX-FileCopyrightText: the nself.prod authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The controller's half of a guarded change: the fresh login that confirms it, or the word that the host took it back."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from typing import Any, Optional
+
+from ansible.errors import AnsibleConnectionFailure, AnsibleError
+from ansible.plugins.action import ActionBase
+from ansible_collections.nself.prod.plugins.plugin_utils.failure import why_failed
+from ansible_collections.nself.prod.plugins.plugin_utils.report.text import clean
+
+GUARD = "nself.prod.nself_guard"
+DEFAULT_SECONDS = 60  # as the module's own guard_seconds
+ATTEMPT_SECONDS = 5  # for one login: several have to fit into the time that the host waits
+PAUSE = 0.5
+# After the rollback is due: how long it may take, and sshd to come back.
+GRACE = 60
+
+
+class GuardedAction(ActionBase):
+    """Base of the action plugins of guarded modules. module: the full name of the module."""
+
+    _supports_check_mode = True
+    _supports_async = False
+    module = ""
+
+    def run(self, tmp: Optional[str] = None, task_vars: Optional[dict[str, Any]] = None) -> dict[str, Any]:
+        """Return the module's result, failed where the change was taken back, unreachable where no login works any more."""
+        super().run(tmp, task_vars)
+        task_vars = task_vars or {}
+        args = dict(self._task.args, guard_run=uuid.uuid4().hex[:12])
+        begun = time.monotonic()
+        try:
+            answer = self._execute_module(module_name=self.module, module_args=args, task_vars=task_vars)
+            lost = "" if answer.get("_ansible_parsed", True) else why_failed(answer)
+        except AnsibleConnectionFailure as error:
+            answer, lost = {}, clean(str(error))
+        seconds = _seconds(args)
+        if lost:
+            if self._task.check_mode:
+                return {"failed": True, "changed": False, "msg": lost}
+            return self._after_loss(args["guard_run"], lost, seconds, begun, task_vars)
+        guard = answer.pop("guard", None) or {}
+        if not guard.get("armed"):
+            return answer
+        return self._confirm(answer, guard, args["guard_run"], task_vars)
+
+    # -- the way it should go ----------------------------------------------------------------------------------------
+
+    def _confirm(
+        self, answer: dict[str, Any], guard: dict[str, Any], run: str, task_vars: dict[str, Any]
+    ) -> dict[str, Any]:
+        begun = time.monotonic()
+        old_port = self._option("port")
+        if guard.get("login_port"):
+            self._connection.set_option("port", int(guard["login_port"]))
+        why = ""
+        while time.monotonic() - begun < guard["seconds"]:
+            said = self._ask({"state": "disarmed", "run": run}, task_vars)
+            if not said.get("failed"):
+                return answer
+            if said["answered"] and "does not wait any more" in said["msg"]:
+                why = why or said["msg"]
+                break
+            why = said["msg"]
+            time.sleep(PAUSE)
+        if guard.get("login_port"):
+            self._connection.set_option("port", old_port)
+        return self._taken_back("no fresh login was possible (%s)" % why, run, guard["seconds"], begun, task_vars)
+
+    # -- and the ways it may go --------------------------------------------------------------------------------------
+
+    def _after_loss(self, run: str, lost: str, seconds: int, begun: float, task_vars: dict[str, Any]) -> dict[str, Any]:
+        """The connection broke while the module ran, so what it did is not known: see to it that it is taken back."""
+        reason = "the connection was lost in the middle (%s)" % lost
+        return self._taken_back(reason, run, seconds, begun, task_vars, hasten=True)
+
+    def _taken_back(
+        self, reason: str, run: str, seconds: int, begun: float, task_vars: dict[str, Any], hasten: bool = False
+    ) -> dict[str, Any]:
+        """Wait until a login works and the rollback is over; say how it ended."""
+        said: dict[str, Any] = {}
+        while time.monotonic() - begun < seconds + GRACE:
+            said = self._ask({"state": "status", "run": run}, task_vars)
+            if not said.get("failed"):
+                if not (said["armed"] and said["run"] == run):
+                    break
+                if hasten:
+                    self._ask({"state": "rolled_back"}, task_vars)
+            time.sleep(PAUSE)
+        took = "a login works again after %.0f s" % (time.monotonic() - begun)
+        if said.get("failed"):
+            if not said["answered"]:
+                text = "%s, and no login works %d s later: %s. See the host's console." % (
+                    reason,
+                    seconds + GRACE,
+                    said["msg"],
+                )
+                return {"unreachable": True, "changed": True, "msg": text}
+            text = "%s; whether it was taken back is not known: %s" % (reason, said["msg"])
+            return {"failed": True, "changed": True, "msg": text}
+        if said["armed"] and said["run"] == run:
+            text = "%s; %s, but the rollback has not run: see `systemctl status nself-prod-rollback.timer` there" % (
+                reason,
+                took,
+            )
+            return {"failed": True, "changed": True, "msg": text}
+        if said["outcome"] is None:
+            return {"failed": True, "changed": False, "msg": "%s; nothing of it stays, %s" % (reason, took)}
+        if said["outcome"] != "ok":
+            text = "%s; the host took the change back, but not all of it: %s" % (reason, said["outcome"])
+            return {"failed": True, "changed": True, "rolled_back": True, "msg": text}
+        text = "%s; the host took the change back by itself, %s" % (reason, took)
+        return {"failed": True, "changed": False, "rolled_back": True, "msg": text}
+
+    # -- one login ---------------------------------------------------------------------------------------------------
+
+    def _ask(self, args: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
+        """Ask the host's guard over a connection that is made anew; `answered` tells whether the host said anything."""
+        try:
+            reset = getattr(self._connection, "reset", None)
+            if reset is not None:
+                reset()
+            if self._option("timeout") is not None:
+                self._connection.set_option("timeout", ATTEMPT_SECONDS)
+            # What the last connection found out about the host's folders does not hold for the next.
+            self._connection._shell.tmpdir = None
+            answer = self._execute_module(module_name=GUARD, module_args=args, task_vars=task_vars)
+        except AnsibleError as error:
+            return {"failed": True, "answered": False, "msg": clean(str(error))}
+        parsed = bool(answer.get("_ansible_parsed", True))
+        if answer.get("failed") or answer.get("unreachable") or not parsed:
+            return {"failed": True, "answered": parsed, "msg": why_failed(answer)}
+        return dict(answer, answered=True)
+
+    def _option(self, name: str) -> Any:
+        try:
+            return self._connection.get_option(name)
+        except KeyError:
+            return None  # each kind of connection has options of its own
+
+
+def _seconds(args: dict[str, Any]) -> int:
+    try:
+        return int(args.get("guard_seconds") or DEFAULT_SECONDS)
+    except (TypeError, ValueError):
+        return DEFAULT_SECONDS  # the module has refused it

@@ -1,0 +1,289 @@
+# SPDX-FileCopyrightText: the nself.prod authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The guard, with its real script and everything but systemd: what is put back, who is refused, in which order a change is made."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+
+import pytest
+from ansible_collections.nself.prod.plugins.module_utils.change import guard as guards
+from ansible_collections.nself.prod.plugins.module_utils.change import guarded
+from ansible_collections.nself.prod.plugins.module_utils.change.changes import ChangeError
+from ansible_collections.nself.prod.plugins.module_utils.change.guard import Guard, Mismatch, Refused
+from ansible_collections.nself.prod.plugins.module_utils.host import Completed, Host
+
+
+class Systemd(Host):
+    """This machine, with a stand-in for systemd that knows whether the timer runs and what its service does."""
+
+    def __init__(self, timer_works=True):
+        super().__init__()
+        self.timer_works = timer_works
+        self.active = False
+        self.told = []
+
+    def run(self, argv, **options):
+        if argv[0] == "getent" or argv[0] != "systemctl":
+            return super().run(argv, **options)
+        self.told.append(" ".join(argv[1:]))
+        if argv[1:] == ["start", guards.UNIT + ".timer"]:
+            self.active = self.timer_works
+        elif argv[1] == "stop":
+            self.active = False
+        elif argv[1:] == ["start", guards.UNIT + ".service"]:
+            self.fire()
+        elif argv[1] == "is-active":
+            return Completed(0, "active\n" if self.active else "inactive\n", "")
+        elif argv[1] == "show":
+            return Completed(0, "active\n" if self.active else "inactive\n", "")
+        return Completed(0, "", "")
+
+    def fire(self):
+        """Do what the timer does when it is due."""
+        tools = os.path.dirname(guards.STATE) + "/tools"
+        os.makedirs(tools, exist_ok=True)
+        with open(tools + "/systemctl", "w", encoding="utf-8") as stream:
+            stream.write("#!/bin/sh\n")
+        os.chmod(tools + "/systemctl", 0o755)
+        environment = dict(os.environ, PATH=tools + ":" + os.environ["PATH"])
+        subprocess.run(["/bin/sh", guards.STATE + "/roll-back"], env=environment, check=True, capture_output=True)
+        self.active = False
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """Move the guard's own files into a folder of the test."""
+    for name, value in (
+        ("FOLDER", tmp_path / "etc"),
+        ("STATE", tmp_path / "etc/rollback"),
+        ("OUTCOME", tmp_path / "etc/rolled-back"),
+        ("LOCK", tmp_path / "lock"),
+        ("UNITS", tmp_path / "units"),
+        ("SYSTEMD", tmp_path),
+    ):
+        monkeypatch.setattr(guards, name, str(value))
+    (tmp_path / "units").mkdir()
+    # The rollback would end the run that armed it, which here is the tests.
+    monkeypatch.setattr(guards, "_process", lambda host: "0 0\n")
+    return tmp_path
+
+
+def test_files_folders_links_and_what_was_not_there_come_back(place):
+    (place / "file").write_text("old\n")
+    (place / "file").chmod(0o640)
+    (place / "folder").mkdir()
+    (place / "folder/in").write_text("old\n")
+    (place / "link").symlink_to("file")
+    before = (place / "file").stat()
+    host = Systemd()
+    names = ["file", "folder", "link", "new file", "new"]
+    Guard(host, "a1").arm([str(place / name) for name in names], [["touch", str(place / "undone")]])
+    (place / "file").write_text("new\n")
+    (place / "folder/in").unlink()
+    (place / "folder/other").write_text("x")
+    (place / "link").unlink()
+    (place / "new file").write_text("x")
+    (place / "new").mkdir()
+    host.fire()
+    assert (place / "file").read_text() == "old\n"
+    after = (place / "file").stat()
+    assert (after.st_mode, after.st_mtime_ns) == (before.st_mode, before.st_mtime_ns)
+    assert os.listdir(str(place / "folder")) == ["in"]
+    assert os.readlink(str(place / "link")) == "file"
+    assert not (place / "new file").exists() and not (place / "new").exists()
+    assert (place / "undone").exists()
+    assert Guard(host, "a1").outcome() == "ok" and Guard(host, "b2").outcome() is None
+    assert Guard(host, "a1").armed() is None and not (place / "etc/rollback").exists()
+
+
+def test_it_says_what_it_could_not_put_back(place):
+    host = Systemd()
+    Guard(host, "a1").arm([], [["false"]])
+    assert Guard(host, "a1").roll_back() == "`false` ended with 1"
+
+
+def test_a_run_that_still_changes_things_is_ended_first(place):
+    host = Systemd()
+    Guard(host, "a1").arm([], [])
+    sleeper = subprocess.Popen(["sleep", "60"])
+    with open("/proc/%d/stat" % sleeper.pid, encoding="ascii") as stream:
+        start = stream.read().rpartition(")")[2].split()[19]
+    (place / "etc/rollback/applier").write_text("%d %s\n" % (sleeper.pid, start))
+    host.fire()
+    assert sleeper.wait(timeout=5) == -9
+
+
+def test_a_pid_that_was_given_away_since_is_left_alone(place):
+    host = Systemd()
+    Guard(host, "a1").arm([], [])
+    (place / "etc/rollback/applier").write_text("%d 1\n" % os.getpid())
+    host.fire()  # we live
+
+
+def test_a_second_run_is_refused_while_the_first_waits(place):
+    host = Systemd()
+    Guard(host, "a1", 60).arm([], [])
+    with pytest.raises(Refused, match="another run .a1. is changing this host"):
+        Guard(host, "b2").arm([], [])
+    assert Guard(host, "a1").armed().run == "a1"
+
+
+def test_a_rollback_that_lost_its_timer_is_carried_out_by_the_next_run(place):
+    (place / "file").write_text("old\n")
+    host = Systemd()
+    Guard(host, "a1").arm([str(place / "file")], [])
+    (place / "file").write_text("new\n")
+    host.active = False
+    Guard(host, "b2").arm([], [])
+    assert (place / "file").read_text() == "old\n" and Guard(host, "b2").armed().run == "b2"
+
+
+def test_half_a_state_of_a_run_that_died_before_it_changed_anything_is_cleared(place):
+    (place / "etc/rollback").mkdir(parents=True)
+    host = Systemd()
+    Guard(host, "b2").arm([], [])
+    assert Guard(host, "b2").armed().run == "b2"
+
+
+@pytest.mark.parametrize("broken", ["timer", "systemd", "copy"])
+def test_what_could_not_be_taken_back_is_refused_beforehand(place, monkeypatch, broken):
+    host = Systemd(timer_works=broken != "timer")
+    keep = []
+    if broken == "systemd":
+        monkeypatch.setattr(guards, "SYSTEMD", str(place / "absent"))
+    if broken == "copy":
+        (place / "file").write_text("x")
+        keep = [str(place / "file")]
+        monkeypatch.setattr(guards, "command", _no_room)
+    with pytest.raises(Refused, match="nothing was changed"):
+        Guard(host, "a1").arm(keep, [])
+    assert Guard(host, "a1").armed() is None and not (place / "etc/rollback").exists()
+
+
+def _no_room(_host, argv, **_options):
+    raise ChangeError("`%s` ended with 1: No space left on device" % " ".join(argv))
+
+
+def test_only_a_fresh_login_of_the_same_run_disarms(place):
+    host = Systemd()
+    Guard(host, "a1").arm([], [], "198.51.100.7 50000")
+    with pytest.raises(ChangeError, match="not a fresh one"):
+        Guard(host, "a1").disarm("198.51.100.7 50000")
+    with pytest.raises(ChangeError, match="does not wait any more"):
+        Guard(host, "b2").disarm("198.51.100.7 50001")
+    Guard(host, "a1").disarm("198.51.100.7 50001")
+    assert not host.active and Guard(host, "a1").armed() is None
+    assert (
+        os.listdir(str(place / "units/multi-user.target.wants")) == []
+        and not (place / "units" / (guards.UNIT + ".timer")).exists()
+    )
+
+
+def test_disarming_after_the_fact_tells_what_happened(place):
+    host = Systemd()
+    Guard(host, "a1").arm([], [])
+    host.fire()
+    with pytest.raises(ChangeError, match=r"it has run \(ok\)"):
+        Guard(host, "a1").disarm()
+
+
+def test_the_rollback_waits_at_the_next_boot_too(place):
+    Guard(Systemd(), "a1").arm([], [])
+    link = place / "units/multi-user.target.wants" / (guards.UNIT + ".service")
+    assert "ExecStart=/bin/sh %s/roll-back" % guards.STATE in link.read_text()
+
+
+# -- the order of a change ----------------------------------------------------------------------------------------------
+
+
+class Change(guarded.Guarded):
+    """A change of one file that goes wrong where it is told to."""
+
+    def plan(self, changes):
+        self._at("plan")
+        changes.file(self.params["path"], self.params["text"], 0o600, os.getuid(), os.getgid())
+
+    def preflight(self):
+        self._at("preflight")
+
+    @property
+    def keep(self):
+        return [self.params["path"]]
+
+    @property
+    def undo(self):
+        return []
+
+    def enforce(self):
+        self._at("enforce")
+
+    def verify(self):
+        self._at("verify")
+
+    def _at(self, step):
+        self.params["steps"].append(step)
+        error = self.params.get(step)
+        if error:
+            raise error
+
+
+@pytest.fixture
+def params(place):
+    path = place / "file"
+    path.write_text("old\n")
+    return {"path": str(path), "text": "new\n", "steps": [], "guard_run": "a1", "guard_seconds": 60}
+
+
+def carry_out(params, check=False, host=None):
+    return guarded.carry_out(host or Systemd(), params, check, Change)
+
+
+def content(params):
+    with open(params["path"], encoding="utf-8") as stream:
+        return stream.read()
+
+
+def test_a_change_is_made_in_order_and_waits_for_the_login(params):
+    result = carry_out(params)
+    assert params["steps"] == ["plan", "preflight", "plan", "enforce", "verify"]
+    assert result["changed"] and result["guard"] == {"armed": True, "seconds": 60, "login_port": None}
+    assert content(params) == "new\n" and Guard(Systemd(), "a1").armed().run == "a1"
+
+
+def test_nothing_to_change_arms_nothing(params):
+    params["text"] = "old\n"
+    os.chmod(params["path"], 0o600)
+    assert carry_out(params) == {"changed": False, "diff": []}
+    assert params["steps"] == ["plan"]
+
+
+def test_a_check_tells_what_would_be_refused_and_changes_nothing(params):
+    assert carry_out(params, check=True)["changed"] and content(params) == "old\n"
+    params["preflight"] = Refused("nobody could log in")
+    with pytest.raises(Refused, match="nobody could log in"):
+        carry_out(params, check=True)
+
+
+@pytest.mark.parametrize("step", ["enforce", "verify"])
+@pytest.mark.parametrize("error", [Mismatch("it is not so"), ZeroDivisionError("a mistake of ours")])
+def test_a_change_that_fails_is_taken_back_at_once(params, step, error):
+    params[step] = error
+    with pytest.raises(ChangeError, match=r"(it is not so|a mistake of ours); the host was put back as it was"):
+        carry_out(params)
+    assert content(params) == "old\n" and Guard(Systemd(), "a1").armed() is None
+
+
+def test_without_the_controllers_half_nothing_is_changed(params):
+    params["guard_run"] = None
+    with pytest.raises(Refused, match="action plugin"):
+        carry_out(params)
+    assert content(params) == "old\n"
+
+
+@pytest.mark.parametrize("seconds", [0, 4, 901])
+def test_a_time_that_makes_no_sense_is_refused(params, seconds):
+    params["guard_seconds"] = seconds
+    with pytest.raises(Refused, match="guard_seconds takes 5 to 900"):
+        carry_out(params)
