@@ -22,7 +22,7 @@ SPEC = {
     "policy": {"type": "raw"},
     "waivers": {"type": "raw"},
     "module": {"type": "raw"},
-    "serial": {"type": "raw"},
+    "serial": {"type": "raw", "default": "100%"},
     "max_fail_percentage": {"type": "raw", "default": 0},
 }
 BECOME = "nself_check_become"
@@ -56,11 +56,10 @@ class ActionModule(ActionBase):
                 "output": options.output(args["output"], os.getcwd(), name("output")),
                 "verbose": args["verbose"],
                 "module": module,
+                "serial": options.serial(name("serial"), args["serial"]),
                 "max_fail_percentage": options.percentage(name("max_fail_percentage"), args["max_fail_percentage"]),
                 "fingerprint_key": secrets.token_hex(32),
             }
-            if args["serial"] is not None:
-                options.serial(name("serial"), args["serial"])
         except options.OptionError as error:
             return {"failed": True, "changed": False, "msg": str(error)}
         # Only a success holds the key; a failure must be shown.

@@ -61,6 +61,7 @@ options:
     description:
       - How many hosts are hardened at a time, batch after batch. Numbers or percentages, as a list or separated by commas.
     type: raw
+    default: 100%
   max_fail_percentage:
     description:
       - How many of the hosts of a batch may fail, in percent, before no further batch is begun.
@@ -115,6 +116,11 @@ module:
   description: The full name of the module that audits.
   returned: success
   type: str
+serial:
+  description: The sizes of the batches.
+  returned: success
+  type: list
+  elements: str
 max_fail_percentage:
   description: How many of the hosts of a batch may fail.
   returned: success
@@ -141,7 +147,7 @@ def main():
             "policy": {"type": "raw"},
             "waivers": {"type": "raw"},
             "module": {"type": "raw"},
-            "serial": {"type": "raw"},
+            "serial": {"type": "raw", "default": "100%"},
             "max_fail_percentage": {"type": "raw", "default": 0},
         },
         supports_check_mode=True,

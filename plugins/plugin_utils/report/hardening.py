@@ -37,12 +37,13 @@ EXCUSES = ("not_applicable", "refused", "skipped_here", "unsupported", "notes")
 
 @dataclass(frozen=True)
 class RoleResult:
-    """What one role answered. changes: what it changed, or would; excuses: what could not apply on this host."""
+    """What one role answered. changes: what it changed, or would; excuses: what could not apply here; failed: it ended before its end."""
 
     role: str
     changed: bool = False
     changes: tuple[str, ...] = ()
     excuses: tuple[str, ...] = ()
+    failed: bool = False
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,8 @@ def _role_result(role: str, variables: Mapping[str, Any]) -> Optional[RoleResult
     changed = [answer for answer in answers if answer["changed"] is True]
     changes = [change for answer in changed for change in _changes(answer)]
     excuses = [clean(text) for answer in answers for key in EXCUSES for text in _texts(answer.get(key))]
-    return RoleResult(role, bool(changed), tuple(dict.fromkeys(changes)), tuple(dict.fromkeys(excuses)))
+    failed = any(answer.get("failed") is True for answer in answers)
+    return RoleResult(role, bool(changed), tuple(dict.fromkeys(changes)), tuple(dict.fromkeys(excuses)), failed)
 
 
 def _is_of(role: str, name: str) -> bool:
@@ -210,7 +212,8 @@ def outcome(host: Hardened, roles: Sequence[str]) -> dict[str, Any]:
 def failure_of(given: Any) -> str:
     """Return in one line which role failed at what, from what the playbook noted of the failed task."""
     given = clean_tree(given) if isinstance(given, Mapping) else {}
-    role = str(given.get("role") or "").split(".")[-1]
+    # Each role has a tag of its name, and Ansible does not say in another way which role a task is of.
+    role = next((tag for tag in given.get("tags") or () if tag in ROLES), "")
     message = str(given.get("message") or "") or "it failed without a message"
     where = role or "a task"
     task = str(given.get("task") or "")

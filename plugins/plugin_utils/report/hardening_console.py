@@ -148,7 +148,7 @@ def _head(host: Hardened, report: Mapping[str, Any]) -> list[tuple[str, str]]:
     else:
         rows.append(("Score", "%s of 100" % _score(host.before)))
     changed = [result.role for result in host.roles if result.changed]
-    kept = [result.role for result in host.roles if not result.changed]
+    kept = [result.role for result in host.roles if not result.changed and not result.failed]
     if host.state != CHECKED and changed:
         rows.append(("Changed by", ", ".join(changed)))
     if kept:
