@@ -61,7 +61,7 @@ class Completed:
 class FileInfo:
     """What stat says. mode: permission bits; size in bytes; mtime in seconds since the epoch; kind: file dir socket link other.
 
-    ctime: when content, owner, mode or name last changed, which cp -p and rsync -a cannot set back.
+    ctime: when content, owner, mode or name last changed, which cp -p and rsync -a cannot set back. links: how many names it has.
     """
 
     mode: int
@@ -71,6 +71,7 @@ class FileInfo:
     mtime: float
     kind: str
     ctime: float = 0.0
+    links: int = 1
 
 
 _KINDS = (
@@ -326,7 +327,7 @@ class Host:
             raise _os_error(error, path) from error
         kind = next((name for test, name in _KINDS if test(info.st_mode)), "other")
         mode = stat_module.S_IMODE(info.st_mode)
-        return FileInfo(mode, info.st_uid, info.st_gid, info.st_size, info.st_mtime, kind, info.st_ctime)
+        return FileInfo(mode, info.st_uid, info.st_gid, info.st_size, info.st_mtime, kind, info.st_ctime, info.st_nlink)
 
     def listdir(self, path: str) -> List[str]:
         """Return the names in a directory, sorted. Raises NotFound, HostError."""

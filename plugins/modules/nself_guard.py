@@ -63,7 +63,9 @@ seconds_left:
   returned: success
   type: int
 outcome:
-  description: What the rollback of O(run) did, V(ok) or what could not be put back. V(null) where it has not run.
+  description:
+    - V(confirmed) where the change of O(run) stays, V(ok) where it was taken back, or what could not be put back. V(null) where neither
+      is known.
   returned: success
   type: str
 """

@@ -4,12 +4,14 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 import uuid
-from typing import Any, Optional
+from typing import Any, Optional, Sequence
 
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.action import ActionBase
+from ansible_collections.nself.prod.plugins.module_utils.change.guard import CONFIRMED
 from ansible_collections.nself.prod.plugins.plugin_utils.failure import why_failed
 from ansible_collections.nself.prod.plugins.plugin_utils.report.text import clean
 
@@ -17,6 +19,7 @@ GUARD = "nself.prod.nself_guard"
 DEFAULT_SECONDS = 60  # as the module's own guard_seconds
 ATTEMPT_SECONDS = 5  # for one login: several have to fit into the time that the host waits
 PAUSE = 0.5
+KILLED = 128 + 9
 # After the rollback is due: how long it may take, and sshd to come back.
 GRACE = 60
 
@@ -36,9 +39,9 @@ class GuardedAction(ActionBase):
         begun = time.monotonic()
         try:
             answer = self._execute_module(module_name=self.module, module_args=args, task_vars=task_vars)
-            lost = "" if answer.get("_ansible_parsed", True) else why_failed(answer)
+            lost = "" if answer.get("_ansible_parsed", True) else _why_lost(answer)
         except AnsibleConnectionFailure as error:
-            answer, lost = {}, clean(str(error))
+            answer, lost = {}, "the connection was lost in the middle (%s)" % clean(str(error))
         seconds = _seconds(args)
         if lost:
             if self._task.check_mode:
@@ -68,23 +71,35 @@ class GuardedAction(ActionBase):
                 break
             why = said["msg"]
             time.sleep(PAUSE)
-        if guard.get("login_port"):
-            self._connection.set_option("port", old_port)
-        return self._taken_back("no fresh login was possible (%s)" % why, run, guard["seconds"], begun, task_vars)
+        reason = "no fresh login was possible (%s)" % why
+        ports = [old_port, int(guard["login_port"])] if guard.get("login_port") else []
+        said = self._taken_back(reason, run, guard["seconds"], begun, task_vars, ports=ports)
+        # It was confirmed, and only the word of that got lost.
+        return answer if said.get("confirmed") else said
 
     # -- and the ways it may go --------------------------------------------------------------------------------------
 
     def _after_loss(self, run: str, lost: str, seconds: int, begun: float, task_vars: dict[str, Any]) -> dict[str, Any]:
-        """The connection broke while the module ran, so what it did is not known: see to it that it is taken back."""
-        reason = "the connection was lost in the middle (%s)" % lost
-        return self._taken_back(reason, run, seconds, begun, task_vars, hasten=True)
+        """The module did not end as it should, so what it did is not known: see to it that it is taken back."""
+        return self._taken_back(lost, run, seconds, begun, task_vars, hasten=True)
 
     def _taken_back(
-        self, reason: str, run: str, seconds: int, begun: float, task_vars: dict[str, Any], hasten: bool = False
+        self,
+        reason: str,
+        run: str,
+        seconds: int,
+        begun: float,
+        task_vars: dict[str, Any],
+        hasten: bool = False,
+        ports: Sequence[Any] = (),
     ) -> dict[str, Any]:
-        """Wait until a login works and the rollback is over; say how it ended."""
+        """Wait until a login works and the rollback is over; say how it ended. ports: where it may work, if not only where it did."""
         said: dict[str, Any] = {}
-        while time.monotonic() - begun < seconds + GRACE:
+        for port in itertools.cycle(ports or [None]):
+            if time.monotonic() - begun >= seconds + GRACE:
+                break
+            if ports:
+                self._connection.set_option("port", port)
             said = self._ask({"state": "status", "run": run}, task_vars)
             if not said.get("failed"):
                 if not (said["armed"] and said["run"] == run):
@@ -109,6 +124,8 @@ class GuardedAction(ActionBase):
                 took,
             )
             return {"failed": True, "changed": True, "msg": text}
+        if said["outcome"] == CONFIRMED:
+            return {"confirmed": True}
         if said["outcome"] is None:
             return {"failed": True, "changed": False, "msg": "%s; nothing of it stays, %s" % (reason, took)}
         if said["outcome"] != "ok":
@@ -142,6 +159,12 @@ class GuardedAction(ActionBase):
             return self._connection.get_option(name)
         except KeyError:
             return None  # each kind of connection has options of its own
+
+
+def _why_lost(answer: dict[str, Any]) -> str:
+    if answer.get("rc") == KILLED:
+        return "the change was ended in the middle: it took longer than guard_seconds, or the host has no memory left"
+    return "the change did not end as it should (%s)" % why_failed(answer)
 
 
 def _seconds(args: dict[str, Any]) -> int:

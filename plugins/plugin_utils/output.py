@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: the nself.prod authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where reports go: the reader's terminal, Ansible's log, a file."""
+"""Where reports go: the reader's terminal and Ansible's log."""
 
 from __future__ import annotations
 
@@ -9,13 +9,11 @@ import datetime
 import json
 import os
 import sys
-import tempfile
 from collections.abc import Sequence
 from typing import Callable
 
 import yaml
 from ansible import constants as C
-from ansible.errors import AnsibleActionFail
 from ansible.utils import color
 from ansible.utils.display import Display
 from ansible_collections.nself.prod.plugins.plugin_utils.report import fleet
@@ -68,20 +66,3 @@ def version(root: str) -> str:
         with open(os.path.join(root, "galaxy.yml"), encoding="utf-8") as stream:
             return str(yaml.safe_load(stream)["version"])
     return "unknown"
-
-
-def write(path: str, text: str) -> None:
-    """Write a file in one step: readers see the old report or the whole new one. It tells of weaknesses, so it is private."""
-    temporary = None
-    try:
-        descriptor, temporary = tempfile.mkstemp(prefix=".nself-report-", dir=os.path.dirname(path))
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(temporary, path)
-    except OSError as error:
-        if temporary is not None:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
-        raise AnsibleActionFail("the report could not be written to %s: %s" % (path, error.strerror)) from None

@@ -62,12 +62,12 @@ def clock(monkeypatch):
     return fake
 
 
-def change(module, host, check=False, **args):
+def change(module, host, check=False, connection=None, **args):
     """Run the plugin: module: the guarded module's answer or error; host: a function (args, logins, port) of what nself_guard says.
 
     Return (result, what the guard was asked, the connection).
     """
-    asked, connection = [], Connection()
+    asked, connection = [], connection or Connection()
 
     class Plugin(guarded.GuardedAction):
         module = "nself.prod.nself_sample"
@@ -115,6 +115,20 @@ def test_the_fresh_login_goes_to_the_new_port_and_stays_there(clock):
     assert asked[0][1] == 2222 and connection.options["port"] == 2222
 
 
+@pytest.mark.parametrize("port", [None, 2222])
+def test_a_change_whose_confirmation_got_lost_stays(clock, port):
+    connection = Connection()
+
+    def host(args, run):
+        answers = clock.now > 70 and connection.options["port"] == (port or 22)
+        return status(args, run, outcome="confirmed") if answers else GONE
+
+    moved = dict(ARMED, guard=dict(ARMED["guard"], login_port=port))
+    result, _asked, _connection = change(moved, host, connection=connection)
+    assert result["changed"] and "failed" not in result
+    assert connection.options["port"] == (port or 22)
+
+
 def test_a_login_that_works_a_little_later_will_do(clock):
     answers = iter([GONE, GONE, good()])
     result, asked, connection = change(ARMED, lambda args, run: next(answers))
@@ -159,6 +173,12 @@ def test_a_connection_lost_in_the_middle_hastens_the_rollback(clock):
     result, asked, _connection = change(GONE, host)
     assert [args["state"] for args, _port in asked] == ["status", "rolled_back", "status"]
     assert result["failed"] and result["rolled_back"] and "lost in the middle" in result["msg"]
+
+
+def test_a_change_that_the_rollback_had_to_end_is_told_as_that(clock):
+    killed = {"_ansible_parsed": False, "failed": True, "rc": 137, "msg": "MODULE FAILURE", "module_stderr": "Killed\n"}
+    result = change(killed, lambda args, run: status(args, run))[0]
+    assert result["rolled_back"] and "took longer than guard_seconds" in result["msg"]
 
 
 def test_a_connection_lost_before_anything_changed_is_no_rollback(clock):

@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 
 import pytest
-from ansible_collections.nself.prod.plugins.plugin_utils import options, output
+from ansible_collections.nself.prod.plugins.plugin_utils import options, output, private_file
 from ansible_collections.nself.prod.plugins.plugin_utils.options import OptionError
 
 
@@ -64,7 +64,7 @@ def test_an_output_that_is_a_link_is_written_where_it_leads_to(tmp_path):
         link.symlink_to(target)
         path = options.output("report.json", str(tmp_path))
         assert path == str(tmp_path / target)
-        output.write(path, "new")
+        private_file.write(path, "new")
         assert link.is_symlink() and link.read_text() == "new"
         link.unlink()
     link.symlink_to("nowhere/new.json")
@@ -125,7 +125,7 @@ def test_the_report_is_written_in_one_step_and_private(tmp_path):
     path = tmp_path / "report.json"
     path.write_text("old")
     path.chmod(0o644)
-    output.write(str(path), "néw\n")
+    private_file.write(str(path), "néw\n")
     assert path.read_text(encoding="utf-8") == "néw\n"
     assert path.stat().st_mode & 0o777 == 0o600
     assert [entry.name for entry in tmp_path.iterdir()] == ["report.json"]
@@ -137,9 +137,9 @@ def test_a_report_that_cannot_be_written_leaves_the_old_one(tmp_path, monkeypatc
 
     path = tmp_path / "report.json"
     path.write_text("old")
-    monkeypatch.setattr(output.os, "fsync", full)
-    with pytest.raises(output.AnsibleActionFail, match="No space left on device"):
-        output.write(str(path), "new")
+    monkeypatch.setattr(private_file.os, "fsync", full)
+    with pytest.raises(private_file.AnsibleActionFail, match="No space left on device"):
+        private_file.write(str(path), "new")
     assert [entry.name for entry in tmp_path.iterdir()] == ["report.json"]
     assert path.read_text() == "old"
 

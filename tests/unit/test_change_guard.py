@@ -5,7 +5,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
+import time
 
 import pytest
 from ansible_collections.nself.prod.plugins.module_utils.change import guard as guards
@@ -104,15 +106,31 @@ def test_it_says_what_it_could_not_put_back(place):
     assert Guard(host, "a1").roll_back() == "`false` ended with 1"
 
 
-def test_a_run_that_still_changes_things_is_ended_first(place):
+def test_copies_that_found_no_way_back_are_kept(place):
+    (place / "folder").mkdir()
+    (place / "folder/file").write_text("old\n")
+    host = Systemd()
+    Guard(host, "a1").arm([str(place / "folder/file")], [])
+    shutil.rmtree(str(place / "folder"))
+    assert "cannot be put back" in Guard(host, "a1").roll_back()
+    assert (place / "etc/rollback-failed/0").read_text() == "old\n" and Guard(host, "a1").armed() is None
+
+
+def test_a_run_that_still_changes_things_is_ended_first_with_all_it_started(place):
     host = Systemd()
     Guard(host, "a1").arm([], [])
-    sleeper = subprocess.Popen(["sleep", "60"])
-    with open("/proc/%d/stat" % sleeper.pid, encoding="ascii") as stream:
+    late = place / "late"
+    words = "(sleep 2; touch %s) & setsid sh -c 'sleep 2; touch %s'" % (late, late)
+    applier = subprocess.Popen(["sh", "-c", words], start_new_session=True)
+    with open("/proc/%d/stat" % applier.pid, encoding="ascii") as stream:
         start = stream.read().rpartition(")")[2].split()[19]
-    (place / "etc/rollback/applier").write_text("%d %s\n" % (sleeper.pid, start))
-    host.fire()
-    assert sleeper.wait(timeout=5) == -9
+    (place / "etc/rollback/applier").write_text("%d %s\n" % (applier.pid, start))
+    time.sleep(0.5)
+    # Not by the run itself: that one is done with its changes.
+    assert Guard(host, "a1").roll_back() == "ok"
+    assert applier.wait(timeout=5) == -9
+    time.sleep(2)
+    assert not late.exists()
 
 
 def test_a_pid_that_was_given_away_since_is_left_alone(place):
@@ -147,6 +165,15 @@ def test_half_a_state_of_a_run_that_died_before_it_changed_anything_is_cleared(p
     assert Guard(host, "b2").armed().run == "b2"
 
 
+@pytest.mark.parametrize("suffix", ["timer", "service"])
+def test_a_masked_unit_is_refused_and_stays_masked(place, suffix):
+    mask = place / "units" / ("%s.%s" % (guards.UNIT, suffix))
+    mask.symlink_to("/dev/null")
+    with pytest.raises(Refused, match="masked.*systemctl unmask"):
+        Guard(Systemd(), "a1").arm([], [])
+    assert os.readlink(str(mask)) == "/dev/null" and not (place / "etc").exists()
+
+
 @pytest.mark.parametrize("broken", ["timer", "systemd", "copy"])
 def test_what_could_not_be_taken_back_is_refused_beforehand(place, monkeypatch, broken):
     host = Systemd(timer_works=broken != "timer")
@@ -179,6 +206,14 @@ def test_only_a_fresh_login_of_the_same_run_disarms(place):
         os.listdir(str(place / "units/multi-user.target.wants")) == []
         and not (place / "units" / (guards.UNIT + ".timer")).exists()
     )
+
+
+def test_an_answer_that_got_lost_may_be_asked_for_again(place):
+    host = Systemd()
+    Guard(host, "a1").arm([], [])
+    Guard(host, "a1").disarm()
+    Guard(host, "a1").disarm()
+    assert Guard(host, "a1").outcome() == guards.CONFIRMED
 
 
 def test_disarming_after_the_fact_tells_what_happened(place):
@@ -257,6 +292,25 @@ def test_nothing_to_change_arms_nothing(params):
     os.chmod(params["path"], 0o600)
     assert carry_out(params) == {"changed": False, "diff": []}
     assert params["steps"] == ["plan"]
+
+
+@pytest.mark.parametrize("check", [False, True])
+def test_what_another_run_has_not_confirmed_yet_is_not_taken_for_the_state(params, check):
+    host = Systemd()
+    carry_out(params, host=host)
+    # To this one nothing would be left to change.
+    with pytest.raises(Refused, match="another run .a1. is changing this host"):
+        carry_out(dict(params, guard_run="b2"), check, host)
+
+
+def test_what_a_crash_has_left_is_taken_back_before_anything_is_compared(params):
+    host = Systemd()
+    carry_out(params, host=host)
+    host.active = False
+    with pytest.raises(Refused, match="without check mode"):
+        carry_out(dict(params, guard_run="b2"), True, host)
+    assert carry_out(dict(params, guard_run="b2"), host=host)["changed"]
+    assert Guard(host, "b2").armed().run == "b2" and Guard(host, "a1").outcome() is None
 
 
 def test_a_check_tells_what_would_be_refused_and_changes_nothing(params):

@@ -113,9 +113,18 @@ class Changes:
         return True
 
     def access(
-        self, path: str, mode: Optional[int] = None, uid: Optional[int] = None, gid: Optional[int] = None
+        self,
+        path: str,
+        mode: Optional[int] = None,
+        uid: Optional[int] = None,
+        gid: Optional[int] = None,
+        strict: bool = False,
     ) -> bool:
-        """Make sure of the mode and owner of what exists and is no link; return whether that is a change."""
+        """Make sure of the mode and owner of what exists and is no link; return whether that is a change.
+
+        strict: for a path that others than root have a hand in. No folder on the way may be a link, and what is changed has to be
+        what was looked at: whoever swaps a folder or a file meanwhile gets nothing of his choice changed.
+        """
         info = self.host.stat(path, follow=False)
         if info.kind == "link":
             raise ChangeError("%s is a link; its access cannot be changed" % path)
@@ -131,8 +140,10 @@ class Changes:
                 flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
                 if info.kind in ("socket", "other"):
                     flags |= getattr(os, "O_PATH", 0)
-                descriptor = os.open(path, flags)
+                descriptor = _open_strictly(path, flags) if strict else os.open(path, flags)
                 try:
+                    if strict:
+                        _make_sure(path, info, os.fstat(descriptor))
                     _set_access(descriptor, info.kind, found, wanted)
                 finally:
                     os.close(descriptor)
@@ -251,6 +262,30 @@ def _replace(path: str, data: bytes, mode: int, uid: int, gid: int) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def _open_strictly(path: str, flags: int) -> int:
+    """Open a path none of whose folders is a link."""
+    parts = [part for part in path.split("/") if part]
+    folder = os.open("/", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    for part in parts[:-1]:
+        try:
+            inner = os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+        finally:
+            os.close(folder)
+        folder = inner
+    try:
+        return os.open(parts[-1] if parts else ".", flags, dir_fd=folder)
+    finally:
+        os.close(folder)
+
+
+def _make_sure(path: str, seen: FileInfo, opened: os.stat_result) -> None:
+    found = (stat_module.S_IMODE(opened.st_mode), opened.st_uid, opened.st_gid)
+    if found != (seen.mode, seen.uid, seen.gid) or (seen.kind == "file") != stat_module.S_ISREG(opened.st_mode):
+        raise ChangeError("%s was changed by somebody else while it was looked at; run again" % path)
+    if seen.kind == "file" and opened.st_nlink > 1:
+        raise ChangeError("%s has another name somewhere (a hard link); look at it first" % path)
 
 
 def _set_access(descriptor: int, kind: str, found: Sequence[int], wanted: Sequence[int]) -> None:

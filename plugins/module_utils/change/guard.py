@@ -25,6 +25,7 @@ from ansible_collections.nself.prod.plugins.module_utils.host import Host, HostE
 FOLDER = "/etc/nself-prod"  # on the file system of what is changed most, so that putting it back is a rename and needs no room
 STATE = FOLDER + "/rollback"
 OUTCOME = FOLDER + "/rolled-back"
+CONFIRMED = "confirmed"
 LOCK = "/run/nself-prod-guard.lock"  # where only root can make it, and hold it
 UNITS = "/etc/systemd/system"
 UNIT = "nself-prod-rollback"
@@ -72,7 +73,7 @@ class Guard:
             raise ChangeError("%s/run.json cannot be read: %s" % (STATE, error)) from error
 
     def outcome(self) -> Optional[str]:
-        """Return what the rollback of this run did, None where it did not come to it: "ok", or what could not be put back."""
+        """Return how this run ended, None where that is not known: CONFIRMED, "ok" where it was taken back, or what could not be."""
         try:
             lines = self.host.read(OUTCOME).splitlines()
         except NotFound:
@@ -93,11 +94,10 @@ class Guard:
         """
         if not os.path.isdir(SYSTEMD):
             raise Refused("systemd does not run here, so there is no rollback; nothing was changed")
-        with self._lock():
-            overdue = self._overdue()
-        if overdue:
-            # Without the lock, which the rollback takes itself.
-            self.roll_back()
+        self.make_way()
+        for unit in (UNIT + ".timer", UNIT + ".service"):
+            if os.path.islink("%s/%s" % (UNITS, unit)):
+                raise Refused("%s is masked, so there is no rollback; `systemctl unmask %s` first" % (unit, unit))
         with self._lock():
             if self._overdue():
                 raise Refused(
@@ -117,12 +117,29 @@ class Guard:
                 )
                 raise Refused("the rollback cannot be prepared (%s); nothing was changed" % reason) from error
 
+    def make_way(self, check: bool = False) -> None:
+        """Raise Refused where another run's rollback waits. One that should have run is carried out; check: that is refused too."""
+        if not os.path.isdir(STATE):
+            return
+        with self._lock():
+            overdue = self._overdue()
+        if overdue and check:
+            raise Refused("the rollback of an earlier run has not been carried out; run this without check mode first")
+        if overdue:
+            # Without the lock, which the rollback takes itself.
+            self.roll_back()
+
     def disarm(self, connection: str = "") -> None:
-        """Stop the timer: the change stays. connection: as in arm(); the same one proves nothing and is refused."""
+        """Stop the timer: the change stays. connection: as in arm(); the same one proves nothing and is refused.
+
+        It may be asked again, since an answer can get lost.
+        """
         with self._lock():
             armed = self.armed()
             if armed is None or armed.run != self.run:
                 outcome = self.outcome()
+                if outcome == CONFIRMED:
+                    return
                 raise ChangeError(
                     "the rollback of this run does not wait any more%s"
                     % ("" if outcome is None else ": it has run (%s)" % outcome)
@@ -132,11 +149,15 @@ class Guard:
             self._quietly("systemctl", "stop", UNIT + ".timer")
             # The timer may have fired in the meantime, and its service waits for our lock: without state it does nothing.
             self._remove()
+            with contextlib.suppress(OSError):  # where there is no room for the word the change stays all the same
+                _write(OUTCOME, "%s\n%s\n" % (self.run, CONFIRMED), 0o600)
 
     def roll_back(self) -> str:
         """Put everything back now; return "ok" or what could not be put back."""
-        with contextlib.suppress(OSError):
-            os.unlink(STATE + "/applier")  # the rollback ends a run that still changes things, but we are done
+        with contextlib.suppress(HostError, OSError):
+            # The rollback ends a run that still changes things. Where we are that run, we are done.
+            if self.host.read(STATE + "/applier") == _process(self.host):
+                os.unlink(STATE + "/applier")
         try:
             # In a session of its own: whatever becomes of this connection, it is finished.
             done = self.host.run(["systemctl", "start", UNIT + ".service"], timeout=150)

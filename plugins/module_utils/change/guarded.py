@@ -85,6 +85,9 @@ def carry_out(host: Host, params: Mapping[str, Any], check: bool, change_class: 
     seconds = params["guard_seconds"]
     if not FEWEST_SECONDS <= seconds <= MOST_SECONDS:
         raise Refused("guard_seconds takes %d to %d, not %d" % (FEWEST_SECONDS, MOST_SECONDS, seconds))
+    guard = Guard(host, params["guard_run"] or "", seconds)
+    # Before anything is compared: what an unproven change has left is not what will be.
+    guard.make_way(check)
     operator = operators.find(host)
     change = change_class(host, params, operator)
     dry = Changes(host, check=True)
@@ -98,7 +101,6 @@ def carry_out(host: Host, params: Mapping[str, Any], check: bool, change_class: 
             "nobody would make the fresh login: this module works by its action plugin only, which was not found"
         )
     connection = "%s %d" % (operator.address, operator.port) if operator else ""
-    guard = Guard(host, params["guard_run"], seconds)
     guard.arm(change.keep, change.undo, connection)
     try:
         real = Changes(host, check=False)

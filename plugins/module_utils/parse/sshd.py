@@ -122,16 +122,21 @@ def parse_config(text: str) -> Tuple[List[str], List[Tuple[str, List[str]]]]:
     """
     includes, criteria = [], []
     for line in text.splitlines():
-        found = _DIRECTIVE.match(line)
-        keyword = (found.group(1) + (found.group(2) or "")).lower() if found else ""
-        if not found or keyword not in ("include", "match"):
-            continue
-        arguments = shlex.split(found.group(3), comments=True)
+        keyword, rest = directive(line)
         if keyword == "include":
-            includes += arguments
-        else:
-            criteria += _criteria(arguments)
+            includes += shlex.split(rest, comments=True)
+        elif keyword == "match":
+            criteria += _criteria(shlex.split(rest, comments=True))
     return includes, criteria
+
+
+def directive(line: str) -> Tuple[str, str]:
+    """Return (lower-case keyword, the rest of the line) of a line of a configuration; ("", "") where it holds none."""
+    found = _DIRECTIVE.match(line)
+    keyword = (found.group(1) + (found.group(2) or "")).lower() if found else ""
+    if not found or not keyword or keyword.startswith("#"):
+        return "", ""
+    return keyword, found.group(3)
 
 
 def _criteria(arguments: Sequence[str]) -> List[Tuple[str, List[str]]]:
@@ -189,6 +194,22 @@ def meets(patterns: Sequence[str], text: str) -> bool:
     """Return whether a Match list is met: one pattern fits, and none that is negated does."""
     hits = [pattern for pattern in patterns if fits(pattern, text)]
     return bool(hits) and not any(pattern.startswith("!") for pattern in hits)
+
+
+# Patterns that let in most of these names from most of these addresses name everybody, however they spell it.
+SOMEBODY = ("anna", "deploy1", "gitlab-runner", "mike", "nself-no-such-user", "postgres", "test_user", "visitor")
+SOMEWHERE = ("8.8.4.4", "93.184.215.14", "151.101.1.69", "203.0.113.7")
+
+
+def lets_most_in(patterns: Sequence[str]) -> bool:
+    """Return whether an allow-list of USER or USER@HOST patterns limits nobody to speak of."""
+    pairs = [pattern.partition("@") for pattern in patterns]
+    logins = [(name, address) for name in SOMEBODY for address in SOMEWHERE]
+    hits = [
+        any(matches(user, name) and (not at or fits(host, address)) for user, at, host in pairs)
+        for name, address in logins
+    ]
+    return sum(hits) * 2 >= len(hits)
 
 
 def may_log_in(user: str, groups: Sequence[str], values: Dict[str, Any]) -> bool:

@@ -50,20 +50,28 @@ KEYS_TO_ROOT = ("/etc/sudoers", "/etc/sudoers.d/x", "/etc/passwd", "/etc/shadow"
 
 def logical_lines(text: str) -> List[str]:
     """Return a sudoers file's lines without comments, continued ones joined."""
+    return [line for _first, _last, line in numbered_lines(text)]
+
+
+def numbered_lines(text: str) -> List[Tuple[int, int, str]]:
+    """Return (first, last, logical line): where in text.splitlines() a line of logical_lines() begins and ends."""
     out = []
-    held = ""
-    for line in text.splitlines():
+    held, first = "", 0
+    physical = text.splitlines()
+    for number, line in enumerate(physical):
         if not _INCLUDE.match(line.strip()):
             line = _without_comment(line)
+        if not held:
+            first = number
         if line.endswith("\\") and not line.endswith("\\\\"):
             held += line[:-1] + " "
             continue
         line = (held + line).strip()
         held = ""
         if line:
-            out.append(line)
+            out.append((first, number, line))
     if held.strip():
-        out.append(held.strip())
+        out.append((first, len(physical) - 1, held.strip()))
     return out
 
 
@@ -80,6 +88,28 @@ def include_of(line: str) -> Optional[Tuple[str, str]]:
     if not match:
         return None
     return match.group(1), re.sub(r"\\(.)", r"\1", match.group(2).strip().strip('"'))
+
+
+def is_alias(line: str) -> bool:
+    """Tell whether a logical line gives names to things."""
+    return _ALIAS.match(line) is not None
+
+
+def defaults_of(line: str) -> Tuple[str, List[str]]:
+    """Return a line of Defaults as (what comes before the settings, the settings). Raises ValueError for another one."""
+    match = _DEFAULTS.match(line)
+    if not match:
+        raise ValueError("a line of Defaults is not understood")
+    return line[: match.start(3)].rstrip() if match.group(3) else line, _split(match.group(3) or "", ",")
+
+
+def parts_of(line: str) -> Tuple[str, str, str]:
+    """Return a user specification as (users, hosts, what they may). Raises ValueError for what is none."""
+    left, sign, right = line.partition("=")
+    words = _WORD.findall(re.sub(r"\s*,\s*", ",", re.sub(r"!\s+", "!", left.strip())))
+    if not sign or len(words) != 2:
+        raise ValueError("a line is not understood")
+    return words[0], words[1], right.strip()
 
 
 def passwordless(lines: Sequence[str]) -> List[str]:
@@ -144,10 +174,7 @@ def _take_defaults(
 
 def _spec(line: str, aliases: Mapping[str, List[str]]) -> List[str]:
     """Return whom one user specification frees."""
-    left, sign, right = line.partition("=")
-    words = _WORD.findall(re.sub(r"\s*,\s*", ",", re.sub(r"!\s+", "!", left.strip())))
-    if not sign or len(words) != 2:
-        raise ValueError("a line is not understood")
+    users, _hosts, right = parts_of(line)
     parts = _split(_TAG.sub("\\1\0", right), ":")
     # `user host1 = commands : host2 = commands`
     lists = [parts[0]] + [part.partition("=")[2] for part in parts[1:]]
@@ -155,7 +182,7 @@ def _spec(line: str, aliases: Mapping[str, List[str]]) -> List[str]:
         raise ValueError("a line is not understood")
     if True not in [_frees(text, aliases) for text in lists]:
         return []
-    return [who for who in _expand("User", _split(words[0], ","), aliases) if not who.startswith("!")]
+    return [who for who in _expand("User", _split(users, ","), aliases) if not who.startswith("!")]
 
 
 def _frees(commands: str, aliases: Mapping[str, List[str]]) -> bool:

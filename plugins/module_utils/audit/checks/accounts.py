@@ -30,6 +30,7 @@ from ansible_collections.nself.prod.plugins.module_utils.audit.verdicts import r
         "permissions",
         "Remove other accounts with uid 0, lock those without a password (passwd -l), and take NOPASSWD out of sudoers or name "
         "the deploy user in the policy nopasswd_users.",
+        ("permissions_sudoers: password", "permissions_nopasswd_users"),
     ),
     refs=("U:7.2",),
 )

@@ -217,6 +217,7 @@ def _named(leaf: Record) -> str:
     fix=Fix(
         "permissions",
         "Run `chmod 600` on the named key; where git has it, remove it with `git rm --cached`, ignore it, and replace key and certificate.",
+        ("permissions_project_dir",),
     ),
     refs=("s:tls",),
 )

@@ -225,28 +225,13 @@ def no_keyboard_interactive(facts: Facts, policy: Policy) -> Verdict:
 def allow_users(facts: Facts, policy: Policy) -> Verdict:
     def judge(session: Record) -> Tuple[bool, str]:
         users, groups = session.read("values.allowusers"), session.read("values.allowgroups")
-        limited = any(names and not _lets_most_in(names) for names in (users, groups))
+        limited = any(names and not sshd.lets_most_in(names) for names in (users, groups))
         shown = [
             text % " ".join(names) for text, names in (("AllowUsers %s", users), ("AllowGroups %s", groups)) if names
         ]
         return limited, ", ".join(shown) or "neither AllowUsers nor AllowGroups"
 
     return summed("AllowUsers or AllowGroups set, and most names match neither", _logins(facts, judge))
-
-
-# Patterns that let in most of these names from most of these addresses name everybody, however they spell it.
-SOMEBODY = ("anna", "deploy1", "gitlab-runner", "mike", "nself-no-such-user", "postgres", "test_user", "visitor")
-SOMEWHERE = ("8.8.4.4", "93.184.215.14", "151.101.1.69", "203.0.113.7")
-
-
-def _lets_most_in(patterns: List[str]) -> bool:
-    pairs = [pattern.partition("@") for pattern in patterns]
-    logins = [(name, address) for name in SOMEBODY for address in SOMEWHERE]
-    hits = [
-        any(sshd.matches(user, name) and (not at or sshd.fits(host, address)) for user, at, host in pairs)
-        for name, address in logins
-    ]
-    return sum(hits) * 2 >= len(hits)
 
 
 @check(

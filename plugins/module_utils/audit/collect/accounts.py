@@ -7,13 +7,13 @@ Of passwords only whether there is one is kept.
 
 from __future__ import annotations
 
-from typing import Any, Dict, List
+from typing import Any, Dict, List, NamedTuple
 
 from ansible_collections.nself.prod.plugins.module_utils.audit.collect.platform import exists
 from ansible_collections.nself.prod.plugins.module_utils.audit.collector import Collector, attempt
 from ansible_collections.nself.prod.plugins.module_utils.audit.model import Missing, Reason
 from ansible_collections.nself.prod.plugins.module_utils.host import NotFound
-from ansible_collections.nself.prod.plugins.module_utils.parse.sudoers import include_of, logical_lines, passwordless
+from ansible_collections.nself.prod.plugins.module_utils.parse.sudoers import include_of, numbered_lines, passwordless
 
 SUDOERS = "/etc/sudoers"
 DEEPEST = 16  # includes within includes
@@ -47,22 +47,31 @@ def _empty(host: Any, users: List[List[str]]) -> List[str]:
 def _passwordless(host: Any) -> List[str]:
     if not exists(host, SUDOERS) and host.which("sudo") is None:
         return []
-    lines = _lines(host, SUDOERS, 0)
+    lines = [rule.text for rule in rules_of(host)]
     try:
         return passwordless(lines)
     except ValueError as error:
         raise Missing("accounts.passwordless_root", Reason.PARSE_ERROR, "sudoers: %s" % error) from None
 
 
-def _lines(host: Any, path: str, depth: int) -> List[str]:
+class Rule(NamedTuple):
+    """A logical line of sudoers, and where it stands: a file, and its first and last line there, from 0."""
+
+    path: str
+    first: int
+    last: int
+    text: str
+
+
+def rules_of(host: Any, path: str = SUDOERS, depth: int = 0) -> List[Rule]:
     """Return the logical lines of a sudoers file and all that it includes, in the order in which sudo reads them."""
     if depth > DEEPEST:
         raise Missing("accounts.passwordless_root", Reason.PARSE_ERROR, "sudoers: too many includes")
-    out = []
-    for line in logical_lines(host.read(path)):
+    out: List[Rule] = []
+    for first, last, line in numbered_lines(host.read(path)):
         include = include_of(line)
         if include is None:
-            out.append(line)
+            out.append(Rule(path, first, last, line))
             continue
         kind, target = include
         if "%" in target:
@@ -70,7 +79,7 @@ def _lines(host: Any, path: str, depth: int) -> List[str]:
         if not target.startswith("/"):
             target = path.rpartition("/")[0] + "/" + target
         for name in [target] if kind == "include" else _directory(host, target):
-            out.extend(_lines(host, name, depth + 1))
+            out.extend(rules_of(host, name, depth + 1))
     return out
 
 

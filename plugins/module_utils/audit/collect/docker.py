@@ -96,7 +96,7 @@ def collect(host: Any, need: Any) -> Dict[str, Any]:
         "state": "present",
         "version": str(info["ServerVersion"]),
         "live_restore": info.get("LiveRestoreEnabled"),
-        "insecure_registries": _insecure_registries(info),
+        "insecure_registries": insecure_registries(info),
         "log_driver": info.get("LoggingDriver"),
         "backend": str((info.get("FirewallBackend") or {}).get("Driver") or "iptables").partition("+")[0],
         "published": attempt(lambda: published(need("docker_containers"))),
@@ -104,7 +104,7 @@ def collect(host: Any, need: Any) -> Dict[str, Any]:
         "config": config,
         "iptables": attempt(lambda: _iptables(_daemon_arguments(host), _daemon_config(host))),
         "socket": attempt(lambda: _socket(host)),
-        "group": attempt(lambda: _group(host)),
+        "group": attempt(lambda: group_of(host)),
     }
 
 
@@ -150,7 +150,7 @@ def _json(text: str, what: str) -> Any:
         raise Missing("docker", Reason.PARSE_ERROR, what + " printed no JSON") from None
 
 
-def _insecure_registries(info: Dict[str, Any]) -> List[str]:
+def insecure_registries(info: Dict[str, Any]) -> List[str]:
     """Return registries that are trusted without TLS. The engine always lists the loopback range."""
     config = info.get("RegistryConfig") or {}
     ranges = [item for item in config.get("InsecureRegistryCIDRs") or [] if item not in ("127.0.0.0/8", "::1/128")]
@@ -204,7 +204,7 @@ def _socket(host: Any) -> Dict[str, Any]:
     return {"path": SOCKET, "mode": info.mode, "uid": info.uid, "gid": info.gid}
 
 
-def _group(host: Any) -> Dict[str, Any]:
+def group_of(host: Any) -> Dict[str, Any]:
     """Return the group docker: its gid and members, by its member list or as a primary group."""
     gid: Optional[int] = None
     members: Set[str] = set()

@@ -169,10 +169,11 @@ def _tables(raw: Dict[str, Any], family: str) -> Filter:
 
 
 def _family(raw: Dict[str, Any], family: str) -> Dict[str, Any]:
-    return _parsed("packet filter", _summary, family, _tables(raw, family), raw["interfaces"])
+    return _parsed("packet filter", summary, family, _tables(raw, family), raw["interfaces"])
 
 
-def _summary(family: str, found: Filter, interfaces: List[str]) -> Dict[str, Any]:
+def summary(family: str, found: Filter, interfaces: List[str]) -> Dict[str, Any]:
+    """Return what strangers who come through these interfaces reach, as the facts say it."""
     out: Dict[str, Any] = {"default": "deny", "open": [], "restricted": [], "unsure": [], "dnat": []}
     for protocol in sorted(BOTH):
         every = packet_filter.EVERY & ~(DHCP_CLIENT if protocol == "udp" else 0)
@@ -304,7 +305,7 @@ def _configuration(host: Any, path: str, depth: int) -> Iterator[str]:
 
 def _persistent(host: Any, interfaces: List[str]) -> bool:
     tables = _parsed("/etc/iptables/rules.v4", iptables.parse, _optional(host, "/etc/iptables/rules.v4"), "v4")
-    return _summary("v4", Filter(tables, None), interfaces)["default"] == "deny"
+    return summary("v4", Filter(tables, None), interfaces)["default"] == "deny"
 
 
 def _firewalld(host: Any, interfaces: List[str]) -> bool:

@@ -9,7 +9,7 @@ not be found, which takes root.
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, Dict, Iterable, List
+from typing import Any, Dict, Iterable, List, Tuple
 
 from ansible_collections.nself.prod.plugins.module_utils.audit.collector import Collector, attempt
 from ansible_collections.nself.prod.plugins.module_utils.audit.model import Reason
@@ -18,18 +18,19 @@ from ansible_collections.nself.prod.plugins.module_utils.parse import proc_net
 
 
 def collect(host: Any, need: Any) -> Dict[str, Any]:
-    sockets = {protocol: attempt(partial(_sockets, host, protocol)) for protocol in ("tcp", "udp")}
-    known = [socket for found in sockets.values() if isinstance(found, list) for socket in found]
-    owners = _owners(host, {socket.inode for socket in known})
+    open_ports = {protocol: attempt(partial(sockets, host, protocol)) for protocol in ("tcp", "udp")}
+    known = [socket for found in open_ports.values() if isinstance(found, list) for socket in found]
+    owners = {inode: name for inode, (_pid, name) in holders(host, {socket.inode for socket in known}).items()}
     return {
         protocol: [{"ip": item.ip, "port": item.port, "process": owners.get(item.inode)} for item in found]
         if isinstance(found, list)
         else found
-        for protocol, found in sockets.items()
+        for protocol, found in open_ports.items()
     }
 
 
-def _sockets(host: Any, protocol: str) -> List[proc_net.Socket]:
+def sockets(host: Any, protocol: str) -> List[proc_net.Socket]:
+    """Return the sockets of a protocol that wait for peers. Raises HostError."""
     out = []
     for path in ("/proc/net/" + protocol, "/proc/net/" + protocol + "6"):
         try:
@@ -45,10 +46,10 @@ def _sockets(host: Any, protocol: str) -> List[proc_net.Socket]:
     return sorted(set(out), key=lambda item: (item.port, item.ip, item.inode))
 
 
-def _owners(host: Any, inodes: Iterable[str]) -> Dict[str, str]:
-    """Return the names of the processes that hold these sockets, as far as they may be seen."""
+def holders(host: Any, inodes: Iterable[str]) -> Dict[str, Tuple[str, str]]:
+    """Return (pid, name) of the processes that hold these sockets, by inode, as far as they may be seen."""
     wanted = {"socket:[%s]" % inode: inode for inode in inodes}
-    out: Dict[str, str] = {}
+    out: Dict[str, Tuple[str, str]] = {}
     try:
         processes = [name for name in host.listdir("/proc") if name.isdigit()]
     except HostError:
@@ -62,7 +63,7 @@ def _owners(host: Any, inodes: Iterable[str]) -> Dict[str, str]:
                 inode = wanted.get(_link(host, folder + "fd/" + descriptor))
                 # systemd holds the sockets of units that it starts on demand: a later process is the nearer owner.
                 if inode is not None:
-                    out[inode] = host.read(folder + "comm").strip()
+                    out[inode] = (process, host.read(folder + "comm").strip())
         except HostError:
             continue
     return out

@@ -40,18 +40,18 @@ def read_config(host: Any, path: str) -> Tuple[List[Dict[str, Any]], Criteria]:
 def _read(host: Any, path: str, files: List[Dict[str, Any]], criteria: Criteria, depth: int) -> None:
     if depth > DEPTH:
         raise Missing("ssh.config", Reason.PARSE_ERROR, "%s: too many nested Include lines" % path)
-    _note(host, path, files)
+    note(host, path, files)
     try:
         includes, found = sshd.parse_config(host.read(path))
     except ValueError as error:
         raise Missing("ssh.config", Reason.PARSE_ERROR, "%s: %s" % (path, error)) from error
     criteria += found
     for pattern in includes:
-        for included in _expand(host, os.path.join("/etc/ssh", pattern), files):
+        for included in expand(host, os.path.join("/etc/ssh", pattern), files):
             _read(host, included, files, criteria, depth + 1)
 
 
-def _note(host: Any, path: str, files: List[Dict[str, Any]]) -> None:
+def note(host: Any, path: str, files: List[Dict[str, Any]]) -> None:
     if all(file["path"] != path for file in files):
         info = host.stat(path)
         # An old file that was copied or moved here keeps its mtime; its ctime tells.
@@ -59,7 +59,7 @@ def _note(host: Any, path: str, files: List[Dict[str, Any]]) -> None:
         files.append({"path": path, "kind": info.kind, "mode": info.mode, "uid": info.uid, "changed": changed})
 
 
-def _expand(host: Any, pattern: str, files: List[Dict[str, Any]]) -> List[str]:
+def expand(host: Any, pattern: str, files: List[Dict[str, Any]]) -> List[str]:
     """Return what glob(3) would, and note the directories: one that changed may have lost a file that the daemon still obeys."""
     paths = ["/"]
     for part in pattern.strip("/").split("/"):
@@ -72,7 +72,7 @@ def _expand(host: Any, pattern: str, files: List[Dict[str, Any]]) -> List[str]:
                 names = host.listdir(path)
             except NotFound:
                 continue
-            _note(host, path, files)
+            note(host, path, files)
             # glob(3) leaves hidden files out, and does not match a leading dot with a wildcard.
             found += [os.path.join(path, name) for name in names if fnmatch.fnmatchcase(name, part) and name[0] != "."]
         paths = found

@@ -80,11 +80,11 @@ def key_files(host: Any, paths: Sequence[str], home: str) -> List[Dict[str, Any]
             text = host.read(path, FILE_LIMIT)
         except NotFound:
             continue
-        files.append({"path": path, "keys": ssh_wire.parse_authorized_keys(text), "trail": _trail(host, path, home)})
+        files.append({"path": path, "keys": ssh_wire.parse_authorized_keys(text), "trail": trail(host, path, home)})
     return files
 
 
-def _trail(host: Any, path: str, home: str) -> List[Dict[str, Any]]:
+def trail(host: Any, path: str, home: str) -> List[Dict[str, Any]]:
     """Return {path, uid, mode} of a file and its directories up to the home, else to the root: what StrictModes looks at."""
     place, stop, trail = host.realpath(path), host.realpath(home), []
     while True:

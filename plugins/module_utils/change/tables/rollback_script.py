@@ -11,6 +11,12 @@ SCRIPT = Template(
     """#!/bin/sh
 # Written by nself.prod: puts back what a change replaced that no fresh login has confirmed.
 state=$STATE
+# With all that it has started: a command that goes on would change things after us.
+end() (
+    kill -STOP "$$1" 2>/dev/null
+    for child in $$(cat "/proc/$$1"/task/*/children 2>/dev/null); do end "$$child"; done
+    kill -KILL "$$1" 2>/dev/null
+)
 # A run that still holds the lock after this time hangs, and its change is the one to take back.
 exec 9>>$LOCK
 flock -w 20 9 || echo "the lock $LOCK was not to be had"
@@ -18,7 +24,7 @@ flock -w 20 9 || echo "the lock $LOCK was not to be had"
 if read -r pid start <"$$state/applier" 2>/dev/null; then
     # Field 22 of stat, counted from the end of the name: that one may hold blanks.
     now=$$(sed 's/.*) //' "/proc/$$pid/stat" 2>/dev/null | cut -d ' ' -f 20)
-    [ "$$now" != "$$start" ] || kill -9 "$$pid"
+    [ "$$now" != "$$start" ] || end "$$pid"
 fi
 problems=
 problem() { echo "$$1" >&2; problems="$$problems$$1
@@ -43,6 +49,8 @@ try systemctl daemon-reload
 $UNDO
 { echo "$RUN"; printf %s "$$problems"; } >$OUTCOME || echo "$OUTCOME cannot be written" >&2
 rm -f "$$state/run.json" $LINKS $UNITS/$UNIT.timer $UNITS/$UNIT.service
+# Copies that found no way back are the last there are.
+if [ -n "$$problems" ]; then rm -rf "$$state-failed"; mv "$$state" "$$state-failed"; fi
 rm -rf "$$state"
 echo "what run $RUN changed was put back"
 systemctl --no-block stop $UNIT.timer 2>/dev/null

@@ -1,0 +1,399 @@
+# SPDX-FileCopyrightText: the nself.prod authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The guarded change of sshd: a drop-in that is read first, nothing that wins against it, strong keys, and the ports."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+
+from ansible_collections.nself.prod.plugins.module_utils.audit.collect import ssh_keys, ssh_users
+from ansible_collections.nself.prod.plugins.module_utils.audit.collect.ssh_sessions import NOBODY
+from ansible_collections.nself.prod.plugins.module_utils.audit.collect.ssh_users import User
+from ansible_collections.nself.prod.plugins.module_utils.change import (
+    sshd_daemon,
+    sshd_files,
+    sshd_keys,
+    sshd_login,
+    sshd_ports,
+    sshd_wish,
+)
+from ansible_collections.nself.prod.plugins.module_utils.change.changes import ChangeError, Changes, command
+from ansible_collections.nself.prod.plugins.module_utils.change.guard import Mismatch, Refused
+from ansible_collections.nself.prod.plugins.module_utils.change.guarded import Guarded
+from ansible_collections.nself.prod.plugins.module_utils.change.sshd_daemon import Daemon, Login
+from ansible_collections.nself.prod.plugins.module_utils.change.sshd_keys import KeyFile
+from ansible_collections.nself.prod.plugins.module_utils.change.tables import sshd as table
+from ansible_collections.nself.prod.plugins.module_utils.host import NotFound
+from ansible_collections.nself.prod.plugins.module_utils.parse import sshd, ssh_wire
+
+SHADOW_LOCK = "!"
+
+
+class Work(NamedTuple):
+    """All that is to be done, worked out once: what preflight looked at is what is written."""
+
+    daemon: Daemon
+    settings: sshd.Settings  # what sshd -T says now
+    chosen: sshd_wish.Chosen
+    lines: sshd_wish.Directives
+    tree: sshd_files.Tree
+    new_host_keys: List[str]
+    moduli: Optional[Tuple[str, str, int]]  # path, text, groups that go
+    key_files: List[KeyFile]
+    weak_left: List[str]  # weak keys of users that stay
+    ports: sshd_ports.Moves
+    stale: List[str]
+
+
+class SshdChange(Guarded):
+    """sshd as the options want it."""
+
+    _work: Optional[Work] = None
+
+    @property
+    def work(self) -> Work:
+        if self._work is None:
+            self._work = self._work_out()
+        return self._work
+
+    @property
+    def absent(self) -> bool:
+        """Whether there is no sshd here, and so nothing to do."""
+        return self.host.which("sshd") is None
+
+    # -- working it out ----------------------------------------------------------------------------------------------
+
+    def _work_out(self) -> Work:
+        daemon = sshd_daemon.read(self.host)
+        other = sshd_daemon.other_file(daemon.options)
+        if other:
+            raise Refused("sshd was started with the configuration %s; start it with %s first" % (other, table.CONFIG))
+        settings = sshd_daemon.ask(self.host, Login(NOBODY), daemon.options)
+        known = sshd_daemon.known(self.host, settings)
+        accounts = sshd_keys.accounts(self.host)
+        key_files, weak_left = self._key_files(accounts, sshd.words(settings, "authorizedkeysfile"))
+        users, groups = self._allowed(accounts, settings)
+        paths, new = sshd_keys.host_keys(self.host, self.params["host_keys"], settings.get("hostkey", []))
+        ports = sshd_ports.moves(self.host, daemon, self.params["ports"])
+        chosen = sshd_wish.Chosen(ports.wanted, paths, users, groups)
+        lines = sshd_wish.directives(self.params, known, chosen)
+        disable = self.params["foreign_settings"] == "disable"
+        tree = sshd_files.new_tree(self.host, sshd_wish.render(lines), sshd_wish.values(lines), disable)
+        moduli = self._moduli((settings.get("modulifile") or ["/etc/ssh/moduli"])[0])
+        stale = sshd_daemon.stale(self.host, daemon)
+        return Work(daemon, settings, chosen, lines, tree, new, moduli, key_files, weak_left, ports, stale)
+
+    def _allowed(self, accounts: Sequence[User], settings: sshd.Settings) -> Tuple[List[str], List[str]]:
+        """Return (users, groups) for the allow-lists; both are empty where others limit logins already."""
+        users, groups = list(self.params["allow_users"]), list(self.params["allow_groups"])
+        if users or groups:
+            return list(dict.fromkeys(users)), list(dict.fromkeys(groups))
+        with_keys = sorted(self.params["authorized_keys"] or {})
+        operator = [self.operator.user] if self.operator else []
+        ours = self._own_words()
+        if ours["allowgroups"]:
+            return [], ours["allowgroups"]
+        if ours["allowusers"]:
+            # Who came later is not let in by itself: that is what the list is for.
+            return list(dict.fromkeys(ours["allowusers"] + operator + with_keys)), []
+        values = sshd.judged_values(settings)
+        if any(values[name] and not sshd.lets_most_in(values[name]) for name in ("allowusers", "allowgroups")):
+            return [], []
+        patterns = sshd.words(settings, "authorizedkeysfile")
+        keyed = [
+            user.name
+            for user in accounts
+            if user.uid != 0
+            and user.has_shell
+            and sshd.may_log_in(user.name, user.groups, values)
+            and sshd_keys.has_key(sshd_keys.user_keys(self.host, user, patterns))
+        ]
+        names = sorted(set(keyed + operator + with_keys))
+        if not names:
+            raise Refused(
+                "no account on this host has a key, so nobody could log in any more; name keys in sshd_authorized_keys first"
+            )
+        return names, []
+
+    def _own_words(self) -> Dict[str, List[str]]:
+        """Return what our drop-in says now of AllowUsers and AllowGroups."""
+        out: Dict[str, List[str]] = {"allowusers": [], "allowgroups": []}
+        try:
+            text = self.host.read(table.DROP_IN)
+        except NotFound:
+            return out
+        for line in text.split("\n"):
+            keyword, rest = sshd.directive(line)
+            if keyword in out:
+                out[keyword] += rest.split()
+        return out
+
+    def _key_files(self, accounts: Sequence[User], patterns: Sequence[str]) -> Tuple[List[KeyFile], List[str]]:
+        wanted: Mapping[str, Sequence[str]] = self.params["authorized_keys"] or {}
+        owners, by_name = sshd_keys.owners(self.host), {user.name: user for user in accounts}
+        files = []
+        for name, keys in sorted(wanted.items()):
+            if name not in by_name or name not in owners:
+                raise ChangeError("authorized_keys: there is no user %s in /etc/passwd; create it first" % name)
+            if isinstance(keys, str) or not isinstance(keys, list):
+                raise ChangeError("authorized_keys: %s needs a list of public keys" % name)
+            files.append(sshd_keys.with_keys(self.host, by_name[name], owners[name], keys, patterns))
+        left: List[str] = []
+        if self.params["weak_user_keys"] == "disable":
+            for user in accounts:
+                if user.is_login and user.name not in wanted and user.name in owners:
+                    mended, stay = sshd_keys.without_weak(self.host, user, owners[user.name], patterns)
+                    files += mended
+                    left += stay
+        return files, left
+
+    def _moduli(self, path: str) -> Optional[Tuple[str, str, int]]:
+        least = self.params["moduli_minimum"]
+        if not least:
+            return None
+        try:
+            before = self.host.read(path)
+        except NotFound:
+            return None  # sshd then has groups of its own, which are large
+        text, gone = sshd_keys.large_moduli(before, least)
+        if gone and not sshd_keys.has_moduli(text):
+            raise Refused(
+                "%s would hold no group any more: make new ones with `ssh-keygen -M generate`, or set sshd_moduli_minimum"
+                % path
+            )
+        return (path, text, gone) if gone else None
+
+    # -- writing it --------------------------------------------------------------------------------------------------
+
+    def plan(self, changes: Changes) -> None:
+        if self.absent:
+            return
+        work = self.work
+        for file in work.key_files:
+            _write_keys(changes, file)
+        for path in work.new_host_keys:
+            changes.run(sshd_keys.making(path), "make the host key %s" % path)
+        for path in work.chosen.host_keys:
+            if path not in work.new_host_keys:
+                self._close_key(changes, path)
+        if work.moduli:
+            path, text, gone = work.moduli
+            # Too large for a diff that anybody reads.
+            changes.file(path, text, mode=None, uid=None, gid=None, secret=True)
+            changes.note("%d groups of too few bits go from %s" % (gone, path))
+        folder = os.path.dirname(table.DROP_IN)
+        try:
+            self.host.stat(folder)
+        except NotFound:
+            changes.directory(folder)
+        for path, text in work.tree.files.texts.items():
+            changes.file(path, text, mode=0o600)
+        self._close(changes, work.tree.places)
+        work.ports.plan(changes)
+        if work.stale:
+            changes.note("sshd reads %s, changed since it last did" % ", ".join(work.stale))
+        if not changes.changed and changes.check:
+            # Nothing differs on disk. What is in force is what counts.
+            with sshd_files.laid_out(work.tree, {}) as tree:
+                self._compare(None, tree, Mismatch)
+
+    def _close_key(self, changes: Changes, path: str) -> None:
+        info = self.host.stat(path)
+        groups = ssh_users.group_names(self.host)
+        allowed = 0o640 if groups.get(info.gid) == "ssh_keys" else 0o600
+        if info.uid != 0 or info.mode & ~allowed:
+            changes.access(self.host.realpath(path), mode=info.mode & allowed, uid=0)
+
+    def _close(self, changes: Changes, places: Iterable[Mapping[str, Any]]) -> None:
+        """Leave the files to root alone, and the directories to root to change."""
+        for place in places:
+            if place["path"] in self.work.tree.files.texts:
+                continue
+            path = self.host.realpath(place["path"])
+            if place["kind"] == "dir":
+                changes.access(path, mode=place["mode"] & ~0o022, uid=0)
+            else:
+                changes.access(path, mode=0o600, uid=0, gid=0)
+
+    @property
+    def keep(self) -> List[str]:
+        work = self.work
+        paths = [self.host.realpath(place["path"]) for place in work.tree.places if place["kind"] != "dir"]
+        paths += [self.host.realpath(path) for path in work.tree.files.texts]
+        paths += [work.moduli[0]] if work.moduli else []
+        paths += [name for path in work.chosen.host_keys for name in (path, path + ".pub")]
+        for file in work.key_files:
+            folder = os.path.dirname(file.path)
+            paths.append(file.path if self._exists(folder) else folder)
+        return list(dict.fromkeys(paths + work.ports.keep))
+
+    def _exists(self, path: str) -> bool:
+        try:
+            self.host.stat(path, follow=False)
+        except NotFound:
+            return False
+        return True
+
+    # -- before and after --------------------------------------------------------------------------------------------
+
+    def preflight(self) -> None:
+        work = self.work
+        work.ports.preflight(self.host)
+        replaced = {}
+        try:
+            with sshd_files.laid_out(work.tree, replaced) as tree:
+                for number, path in enumerate(work.new_host_keys):
+                    replaced[path] = "%s/new_key_%d" % (tree, number)
+                    command(self.host, sshd_keys.making(replaced[path]))
+                if replaced:
+                    sshd_files.lay_out(work.tree, replaced, tree)
+                answers = self._compare(tree, tree, Refused)
+        except OSError as error:
+            raise Refused("the new configuration cannot be tried out: %s" % (error.strerror or error)) from error
+        self._check_logins(answers)
+
+    def _logins(self) -> List[Login]:
+        ports = self.work.chosen.ports or self.work.daemon.ports or [22]
+        logins = [Login("root", port=ports[0]), Login(NOBODY, port=ports[0])]
+        if self.operator:
+            where = self.operator
+            logins.insert(0, Login(where.user, where.address, where.server_address, self.login_port or where.server_port))
+        return logins
+
+    def _compare(self, candidate: Optional[str], tree: str, error: Any) -> Dict[Login, sshd.Settings]:
+        """Return what sshd says of each login, by a laid out tree or (None) by its own files. Raises error where it is not the wish."""
+        work = self.work
+        wish = self._ask(Login(NOBODY), [], tree + table.DROP_IN, tree)
+        managed = [name for name in sshd_wish.values(work.lines) if name in wish]
+        answers = {}
+        for login in self._logins():
+            config = candidate + table.CONFIG if candidate else None
+            answers[login] = self._ask(login, work.daemon.options, config, tree)
+            for keyword, wished, found in sshd_wish.differences(wish, answers[login], managed):
+                raise error(
+                    "%s is %s instead of %s for %s: %s"
+                    % (keyword, found, wished, login, self._sources(keyword) or "nothing here says so")
+                )
+        return answers
+
+    def _ask(self, login: Login, options: Sequence[str], config: Optional[str], tree: str) -> sshd.Settings:
+        try:
+            return sshd_daemon.ask(self.host, login, options, config)
+        except ChangeError as error:
+            # Files are told of by where they would be, not by where they were tried out.
+            raise Refused(str(error).replace(tree, "")) from error
+
+    def _sources(self, keyword: str) -> str:
+        places = self.work.tree.sources(keyword)
+        if places:
+            return "%s says so; take it away, or set sshd_foreign_settings to disable" % " and ".join(places)
+        options = " ".join(self.work.daemon.options)
+        return "sshd was started with %s; take it out of /etc/default/ssh" % options if options else ""
+
+    def _check_logins(self, answers: Mapping[Login, sshd.Settings]) -> None:
+        """Raise Refused where the operator, or where there is none where nobody at all, could log in."""
+        accounts = sshd_keys.accounts(self.host)
+        if self.operator:
+            who = self.operator
+            login = next(iter(answers))
+            user = next((user for user in accounts if user.name == who.user), None) or self._from_directory(who.user)
+            why = sshd_login.refusal(self._account(user, answers[login]), who.address, answers[login])
+            if why:
+                raise Refused("you came as %s from %s and could not come back: %s" % (who.user, who.address, why))
+            return
+        if ssh_users.directories(self.host):
+            return  # accounts that cannot be listed may well get in
+        stranger = next(value for login, value in answers.items() if login.user == NOBODY)
+        whys = []
+        for user in accounts:
+            if user.has_shell:
+                why = sshd_login.refusal(self._account(user, stranger), "127.0.0.1", stranger)
+                if why is None:
+                    return
+                whys.append(why)
+        raise Refused("nobody could log in any more: %s" % (whys[-1] if whys else "there is no account with a shell"))
+
+    def _from_directory(self, name: str) -> User:
+        """Return an account that comes from elsewhere than /etc/passwd."""
+        done = command(self.host, ["getent", "passwd", name])
+        fields = done.out.strip().split(":")
+        groups = command(self.host, ["id", "-Gn", name]).out.split()
+        return User(name, int(fields[2]), fields[5], fields[6], tuple(groups))
+
+    def _account(self, user: User, settings: sshd.Settings) -> sshd_login.Account:
+        """Return an account with its keys as they would be."""
+        planned = {file.path: file for file in self.work.key_files}
+        files = []
+        for path in ssh_keys.key_paths(user, sshd.words(settings, "authorizedkeysfile")):
+            if path in planned:
+                keys = ssh_wire.parse_authorized_keys(planned[path].text)
+                inside = path.startswith(user.home.rstrip("/") + "/")
+                trail = ssh_keys.trail(self.host, user.home if inside else os.path.dirname(path), user.home)
+                files.append({"path": path, "keys": keys, "trail": trail})
+            else:
+                files += ssh_keys.key_files(self.host, [path], user.home)
+        return sshd_login.Account(user, files, self._locked(user.name))
+
+    def _locked(self, name: str) -> bool:
+        try:
+            rows = [line.split(":") for line in self.host.read("/etc/shadow").splitlines()]
+        except NotFound:
+            return False
+        return any(len(row) > 1 and row[0] == name and row[1].startswith(SHADOW_LOCK) for row in rows)
+
+    # -- in force ----------------------------------------------------------------------------------------------------
+
+    @property
+    def undo(self) -> List[List[str]]:
+        return self.work.ports.undo + self.work.daemon.apply(self.work.ports.socket_differs)
+
+    def enforce(self) -> None:
+        for argv in self.work.daemon.apply(self.work.ports.socket_differs):
+            command(self.host, argv, timeout=60.0)
+
+    def verify(self) -> None:
+        work = self.work
+        if work.daemon.listens or work.daemon.state == "failed":
+            sshd_daemon.await_answers(self.host, list(work.chosen.ports) or work.daemon.ports)
+        with sshd_files.laid_out(work.tree, {}) as tree:
+            self._compare(None, tree, Mismatch)
+
+    @property
+    def login_port(self) -> Optional[int]:
+        wanted = self.work.chosen.ports
+        return wanted[0] if wanted and self.operator and self.operator.server_port not in wanted else None
+
+    def extra(self) -> Dict[str, Any]:
+        if self.absent:
+            return {"applicable": False, "login_port": None}
+        work = self.work
+        return {
+            "applicable": True,
+            "ports": list(work.chosen.ports) or work.daemon.ports,
+            "login_port": self.login_port,
+            "allow_users": list(work.chosen.allow_users),
+            "allow_groups": list(work.chosen.allow_groups),
+            "host_keys": list(work.chosen.host_keys),
+            "foreign": [
+                {"place": entry.place, "setting": "%s %s" % (entry.keyword, entry.value)} for entry in work.tree.foreign
+            ],
+            "weak_user_keys_left": work.weak_left,
+        }
+
+
+def _write_keys(changes: Changes, file: KeyFile) -> None:
+    """Write a user's key file as sshd's StrictModes wants it; one that is only mended keeps its access rights."""
+    if not file.fresh:
+        changes.file(file.path, file.text, mode=None, uid=None, gid=None)
+        return
+    uid, gid = file.owner
+    inside = file.path.startswith(file.user.home.rstrip("/") + "/")
+    folder = os.path.dirname(file.path)
+    if inside and folder != file.user.home.rstrip("/"):
+        changes.directory(folder, 0o700, uid, gid)
+    if inside:
+        changes.file(file.path, file.text, 0o600, uid, gid)
+    else:
+        # Not in the home: sshd reads it as the user, who need not be able to write it.
+        changes.file(file.path, file.text, 0o644)
