@@ -11,6 +11,7 @@ from typing import Any, Optional
 
 from ansible_collections.nself.prod.plugins.module_utils.audit.model import Severity, Status
 from ansible_collections.nself.prod.plugins.plugin_utils.report import fleet
+from ansible_collections.nself.prod.plugins.plugin_utils.report.excuses import excuses
 from ansible_collections.nself.prod.plugins.plugin_utils.report.shape import HostReport
 from ansible_collections.nself.prod.plugins.plugin_utils.report.text import clean, clean_tree
 
@@ -31,8 +32,6 @@ SYSTEMS = ("debian", "ubuntu")
 # rollout had stopped.
 DONE, CHECKED, FAILED, LOST, LEFT_OUT, UNTOUCHED = "hardened", "checked", "failed", "lost", "left out", "not begun"
 IN_TROUBLE = (FAILED, LOST)
-# Keys of a role's result that say what could not be done on this host.
-EXCUSES = ("not_applicable", "refused", "skipped_here", "unsupported", "notes")
 
 
 @dataclass(frozen=True)
@@ -102,9 +101,9 @@ def _role_result(role: str, variables: Mapping[str, Any]) -> Optional[RoleResult
         return None
     changed = [answer for answer in answers if answer["changed"] is True]
     changes = [change for answer in changed for change in _changes(answer)]
-    excuses = [clean(text) for answer in answers for key in EXCUSES for text in _texts(answer.get(key))]
+    told = [text for answer in answers for text in excuses(answer)]
     failed = any(answer.get("failed") is True for answer in answers)
-    return RoleResult(role, bool(changed), tuple(dict.fromkeys(changes)), tuple(dict.fromkeys(excuses)), failed)
+    return RoleResult(role, bool(changed), tuple(dict.fromkeys(changes)), tuple(dict.fromkeys(told)), failed)
 
 
 def _is_of(role: str, name: str) -> bool:
@@ -133,18 +132,6 @@ def _changes(answer: Mapping[str, Any]) -> list[str]:
         words = header or str(entry.get("after") or entry.get("prepared") or "").strip()
         out += [clean(line.strip()) for line in words.splitlines() if line.strip()]
     return out
-
-
-def _texts(value: Any) -> list[str]:
-    if isinstance(value, str):
-        return [value] if value.strip() else []
-    if isinstance(value, Mapping):
-        return [
-            "%s: %s" % (name, text) if isinstance(text, str) and text else str(name) for name, text in value.items()
-        ]
-    if isinstance(value, (list, tuple)):
-        return [text for item in value for text in _texts(item)]
-    return []
 
 
 # -- hosts that were not begun with ----------------------------------------------------------------------------------------

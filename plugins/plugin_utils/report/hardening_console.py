@@ -127,7 +127,7 @@ def _host(host: Hardened, roles: Sequence[str], style: Style, remedies: Remedies
     lines += _worse(what, style)
     if host.after is not None:
         lines += ["", *_better(what, style)]
-    lines += ["", *_left(what, style)]
+    lines += ["", *(_now(what, style) if host.state == CHECKED else _left(what, style))]
     return lines + _elsewhere(what, style, remedies)
 
 
@@ -187,6 +187,17 @@ def _better(what: Turned, style: Style) -> list[str]:
         return [style.paint("Better", "bold"), "  none"]
     lines = [style.paint("Better (%d)" % len(what.better), "bold", "green")]
     for finding in what.better:
+        lines += console.marked(finding["status"], _line(finding, actual=False), style)
+    return lines
+
+
+def _now(what: Turned, style: Style) -> list[str]:
+    """Return what fails as long as nothing is changed."""
+    found = [*what.failing, *what.undecided]
+    if not found:
+        return [style.paint("Fails now", "bold"), "  none of the checks that these roles mend"]
+    lines = [style.paint("Fails now (%d)" % len(found), "bold", "yellow")]
+    for finding in found:
         lines += console.marked(finding["status"], _line(finding, actual=False), style)
     return lines
 
