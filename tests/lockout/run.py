@@ -98,6 +98,7 @@ class Attempt:
     def _attempt(self):
         host, fault, measured = self.host, self.fault, self.measured
         host.sh(fault.ready)
+        host.learn(fault.knows, fault.client)
         controller = Controller(host, fault.user, fault.sockets)
         try:
             if fault.first:

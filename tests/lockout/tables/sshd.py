@@ -104,7 +104,30 @@ FAULTS = (
         % MOVED_NOW,
         mends="systemctl stop lockout-taken.service",
     ),
+    Fault(
+        "the operator's only key is weak, and weak keys have to go",
+        "sshd",
+        REFUSED,
+        "could not come back: ",
+        {"sshd_weak_user_keys": "disable"},
+        breaks="cp -a $keys /root/keys\nssh-keygen -q -t rsa -b 1024 -N '' -f /root/weak\ncat /root/weak.pub >$keys",
+        mends="cat /root/keys >$keys\nrm /root/weak /root/weak.pub",
+    ),
     # -- taken back
+    Fault(
+        "the operator knows only the host key that sshd does not show any more",
+        "sshd",
+        ROLLED_BACK,
+        "Host key verification failed.*%s|No ECDSA host key is known" % BACK,
+        knows="ecdsa",
+    ),
+    Fault(
+        "the operator's ssh is old and knows only a key exchange that sshd does not offer any more",
+        "sshd",
+        ROLLED_BACK,
+        "no matching key exchange method found.*%s" % BACK,
+        client=("KexAlgorithms=ecdh-sha2-nistp256",),
+    ),
     Fault(
         "the port is moved, and a firewall outside the host lets nobody in there",
         "sshd",
@@ -209,7 +232,8 @@ FAULTS = (
         "sshd",
         ROLLED_BACK,
         BACK,
-        ready="put %s <<'END'\nPerSourcePenalties authfail:20s min:1s\nEND\nsystemctl restart ssh.service" % (DROP_IN % "50-strict.conf"),
+        ready="put %s <<'END'\nPerSourcePenalties authfail:20s min:1s\nEND\nsystemctl restart ssh.service"
+        % (DROP_IN % "50-strict.conf"),
         from_outside="guess",
         host="13",
         note="The penalty outlives the rollback.",
@@ -245,6 +269,24 @@ FAULTS = (
         mends="umount /etc/ssh/sshd_config.d",
     ),
     # -- and what has to work all the same
+    Fault(
+        "the port is moved on a host whose ufw lets in the old one only",
+        "sshd",
+        SUCCEEDED,
+        options=MOVED,
+        first=("ufw", {}),
+        port=2222,
+        guard=30,
+        holds="%s\n! ss -Hltn 'sport = :22' | grep -q ." % MOVED_NOW,
+    ),
+    Fault(
+        "the port is moved on a host that is locked down to the old one",
+        "sshd",
+        ROLLED_BACK,
+        BACK,
+        MOVED,
+        first=("lockdown", {}),
+    ),
     Fault(
         "sshd is killed while it is changed, and systemd starts it again",
         "sshd",
