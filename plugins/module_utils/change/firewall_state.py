@@ -197,8 +197,8 @@ def _compare(state: State, family: str) -> None:
         state.notes.append("%s: the chain %s, which lets in %s, is loaded again" % (name, chain, ports))
     else:
         state.obstacles.append(
-            "%s: a chain that is not ufw's own, or a rule in %s, lets everybody in on %s; remove it, or set ufw_purge: false to "
-            "leave it" % (name, AROUND[family][0], ports)
+            "%s: a chain that is not ufw's own, or a rule in %s, lets everybody in on %s; remove it, name the port in "
+            "ufw_allow, or set ufw_purge: false" % (name, AROUND[family][0], ports)
         )
 
 
