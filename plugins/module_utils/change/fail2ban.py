@@ -244,14 +244,14 @@ def _banaction(host: Any, check: bool, wanted: str) -> str:
     problems = []
     for name in [wanted] if wanted != "auto" else list(works):
         if host.which(works[name][0]) is None:
+            if check and name == "nftables":
+                return name  # it is installed before this is done
             problems.append("%s is not installed" % name)
             continue
         done = host.run(works[name])
         if done.rc == 0:
             return name
         problems.append("%s: %s" % (name, first_line(done.err)))
-    if check and all(problem.endswith("is not installed") for problem in problems):
-        return "nftables" if wanted == "auto" else wanted  # the package of that name is installed before
     raise ChangeError("fail2ban has no way to ban: %s; install the package nftables" % ", ".join(problems))
 
 

@@ -144,9 +144,9 @@ def overruled(
     if there != list(origins):
         more = [word for word in there if word not in origins] or ["none of %s" % ", ".join(origins)]
         return name, '%s "%s"' % (name, more[0])
-    for name in ("Unattended-Upgrade::Allowed-Origins", "Unattended-Upgrade::Package-Whitelist"):
-        if found.get(name.lower()):
-            return name, '%s "%s"' % (name, found[name.lower()][0])
+    for empty in tables.CLEARED:
+        if empty != name and found.get(empty.lower()):
+            return empty, '%s "%s"' % (empty, found[empty.lower()][0])
     name = "Unattended-Upgrade::Package-Blacklist"
     missing = [word for word in blacklist if word not in found.get(name.lower(), ())]
     return (name, 'no "%s" in %s' % (missing[0], name)) if missing else ()
