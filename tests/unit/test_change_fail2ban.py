@@ -310,8 +310,11 @@ def test_a_jail_without_its_log_is_left_out_and_the_reason_told(monkeypatch):
     the_plan = plan(a_host())
     assert [jail.name for jail in the_plan.jails] == ["sshd", "nginx-http-auth", "nginx-limit-req"]
     assert the_plan.left_out == {"nginx-botsearch": "nginx writes no access log to the host"}
+    assert the_plan.result(None)["left"] == ["no jail nginx-botsearch: nginx writes no access log to the host"]
     found(monkeypatch, nginx.Source({}, "why"))
     assert set(plan(a_host()).left_out.values()) == {"why"}
+    found(monkeypatch, nginx.Source({}, "no deployment", mendable=False))
+    assert plan(a_host()).result(None)["left"] == []
 
 
 def test_bans_stand_where_container_traffic_passes(monkeypatch):

@@ -308,3 +308,4 @@ def test_lists_that_could_not_be_fetched_are_an_error(monkeypatch):
 def test_what_is_left_to_the_operator_is_told(monkeypatch):
     _changes, result = run(monkeypatch, a_host(), [facts(pending=["docker.io", "runc"], left_out=["libc6"])])
     assert result["held_back"] == ["docker.io", "runc"] and result["pending"] == [] and result["left_out"] == ["libc6"]
+    assert [line.rpartition(": ")[2] for line in result["left"]] == ["docker.io, runc", "take it out there"]
