@@ -256,6 +256,13 @@ def _sudoers(
         how = rules.REPORT
     plan = rules.plan(found, params["nopasswd_users"], people, how)
     left += plan.left
+    free = _free([rule.text for rule in found])
+    left += [
+        "%s, who runs this, becomes root without a password and keeps that: the audit allows it when its policy nopasswd_users names %s"
+        % (person.name, person.name)
+        for person in people
+        if person.name not in params["nopasswd_users"] and rules.is_free(person, free)
+    ]
     if plan.left and how != params["sudoers"]:
         left.append(
             "sudoers stays as it is, since who administers this host is not known: say so in permissions_nopasswd_users"
