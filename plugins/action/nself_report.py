@@ -4,26 +4,15 @@
 
 from __future__ import annotations
 
-import contextlib
-import datetime
-import json
 import os
-import sys
 from typing import Any, Optional
 
-import yaml
-from ansible import constants as C
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
-from ansible.utils import color
-from ansible.utils.display import Display
-from ansible_collections.nself.prod.plugins.plugin_utils import options, private_file
+from ansible_collections.nself.prod.plugins.plugin_utils import options, output, private_file
 from ansible_collections.nself.prod.plugins.plugin_utils.play import hosts_of, variables_of
 from ansible_collections.nself.prod.plugins.plugin_utils.report import console, fleet, json_report, remedy
-from ansible_collections.nself.prod.plugins.plugin_utils.report.shape import HostReport, host_report
-from ansible_collections.nself.prod.plugins.plugin_utils.report.text import Style
-
-display = Display()
+from ansible_collections.nself.prod.plugins.plugin_utils.report.shape import host_report
 
 SPEC = {
     "result": {"type": "str", "default": "nself_check_result"},
@@ -33,8 +22,6 @@ SPEC = {
     "fail_on_unknown": {"type": "raw", "default": True},
     "waivers": {"type": "raw"},
 }
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-NARROWEST, WIDEST = 72, 120  # columns: the fleet table needs so many, and longer lines are hard to read
 
 
 class ActionModule(ActionBase):
@@ -63,10 +50,13 @@ class ActionModule(ActionBase):
             )
         hosts = [host_report(host, result) for host, result in results.items()]
         hosts = [fleet.summed(host) for host in fleet.compare_secrets(hosts, exceptions)]
-        remedies = remedy.shipped(ROOT, task_vars.get("ansible_inventory_sources") or (), os.getcwd())
-        _print(hosts, remedies, args["verbose"])
+        remedies = remedy.shipped(output.ROOT, task_vars.get("ansible_inventory_sources") or (), os.getcwd())
+        output.show(lambda style: console.render(hosts, style, remedies, args["verbose"]))
         if path is not None:
-            private_file.write(path, json_report.render(hosts, version(ROOT), _when(hosts), fail_on, fail_on_unknown))
+            when = output.when(hosts)
+            private_file.write(
+                path, json_report.render(hosts, output.version(output.ROOT), when, fail_on, fail_on_unknown)
+            )
         totals = fleet.summary(hosts)
         gate = fleet.gate(hosts, fail_on, fail_on_unknown)
         return {
@@ -78,43 +68,3 @@ class ActionModule(ActionBase):
             "ansible_stats": {"data": {"nself_check": totals}, "per_host": False, "aggregate": False},
             "_ansible_verbose_override": True,
         }
-
-
-def _print(hosts: list[HostReport], remedies: remedy.Remedies, verbose: bool) -> None:
-    columns = max(NARROWEST, min(display.columns or 79, WIDEST))
-    plain = Style(columns, colour=False, unicode=_speaks_unicode())
-    coloured = Style(columns, colour=_takes_colour(), unicode=plain.unicode)
-    display.display("\n" + console.render(hosts, coloured, remedies, verbose), screen_only=True)
-    if C.DEFAULT_LOG_PATH:
-        display.display(console.render(hosts, plain, remedies, verbose), log_only=True)
-
-
-def _takes_colour() -> bool:
-    # Ansible looks at the terminal before it forks, but reads NO_COLOR as a boolean; by its convention any text counts.
-    return bool(color.ANSIBLE_COLOR and not C.ANSIBLE_NOCOLOR and not os.environ.get("NO_COLOR"))
-
-
-def _speaks_unicode() -> bool:
-    # A worker's sys.stdout is a buffer; the real one is kept by Python.
-    encoding = getattr(sys.__stdout__, "encoding", None) or "utf-8"
-    try:
-        "✓✗–…".encode(encoding)
-    except (UnicodeError, LookupError):
-        return False
-    return True
-
-
-def _when(hosts: list[HostReport]) -> str:
-    now = datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0)
-    return fleet.newest(hosts) or now.isoformat().replace("+00:00", "Z")
-
-
-def version(root: str) -> str:
-    """Return the collection's version, from the manifest of an installed one or the galaxy.yml of a checkout."""
-    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-        with open(os.path.join(root, "MANIFEST.json"), encoding="utf-8") as stream:
-            return str(json.load(stream)["collection_info"]["version"])
-    with contextlib.suppress(OSError, ValueError, KeyError, TypeError, yaml.YAMLError):
-        with open(os.path.join(root, "galaxy.yml"), encoding="utf-8") as stream:
-            return str(yaml.safe_load(stream)["version"])
-    return "unknown"

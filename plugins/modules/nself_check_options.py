@@ -7,13 +7,19 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: nself_check_options
-short_description: Read the options of an audit before any host is touched
+short_description: Read the options of a playbook before any host is touched
 version_added: "0.1.0"
 description:
-  - Reads what the user asked of C(nself.prod.check) and fails with one clear line where that cannot be.
-  - Refuses a variable whose name begins with C(nself_check_) and that the playbook does not know.
+  - Reads what the user asked of C(nself.prod.check) or C(nself.prod.harden) and fails with one clear line where that cannot be.
+  - Refuses a variable whose name begins with C(nself_check_), or with C(nself_harden_) where it is that playbook, and that it does not know.
   - Makes the random key by which equal secrets of the hosts of one run are recognised.
 options:
+  playbook:
+    description:
+      - Whose options these are. It decides by which variables the messages call them.
+    type: str
+    choices: [check, harden]
+    default: check
   category:
     description:
       - The categories to audit, as a list or separated by commas. All where none is named.
@@ -51,6 +57,16 @@ options:
       - The full name of the module that audits, where it is one that adds checks of your own.
       - Only with such a module a waiver may name a check that is none of this collection's.
     type: raw
+  serial:
+    description:
+      - How many hosts are hardened at a time, batch after batch. Numbers or percentages, as a list or separated by commas.
+    type: raw
+    default: 100%
+  max_fail_percentage:
+    description:
+      - How many of the hosts of a batch may fail, in percent, before no further batch is begun.
+    type: raw
+    default: 0
 extends_documentation_fragment:
   - nself.prod.attributes
   - nself.prod.attributes.controller
@@ -100,6 +116,15 @@ module:
   description: The full name of the module that audits.
   returned: success
   type: str
+serial:
+  description: The sizes of the batches.
+  returned: success
+  type: list
+  elements: str
+max_fail_percentage:
+  description: How many of the hosts of a batch may fail.
+  returned: success
+  type: int
 fingerprint_key:
   description: A random key. The result is not shown, so that it stays secret.
   returned: success
@@ -113,6 +138,7 @@ def main():
     # The action plugin of this name does the work, on the controller.
     module = AnsibleModule(
         argument_spec={
+            "playbook": {"type": "str", "choices": ["check", "harden"], "default": "check"},
             "category": {"type": "raw"},
             "output": {"type": "raw"},
             "fail_on": {"type": "raw", "default": "critical"},
@@ -121,6 +147,8 @@ def main():
             "policy": {"type": "raw"},
             "waivers": {"type": "raw"},
             "module": {"type": "raw"},
+            "serial": {"type": "raw", "default": "100%"},
+            "max_fail_percentage": {"type": "raw", "default": 0},
         },
         supports_check_mode=True,
     )

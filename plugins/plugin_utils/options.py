@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: the nself.prod authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a user may ask of a check, read strictly: a wrong word is refused before any host is touched."""
+"""What a user may ask of a playbook, read strictly: a wrong word is refused before any host is touched."""
 
 from __future__ import annotations
 
@@ -18,16 +18,26 @@ from ansible_collections.nself.prod.plugins.plugin_utils.report.fleet import GAT
 
 FORMATS = (".json",)
 OWN_MODULE = "nself.prod.nself_audit"
-PREFIX = "nself_check_"
-OPTIONS = tuple(
-    PREFIX + name
-    for name in ("category", "verbose", "output", "fail_on", "fail_on_unknown", "policy", "waivers", "become", "module")
-)
-REGISTERED = tuple(PREFIX + name for name in ("options", "result", "report"))  # the playbook's own
+CHECK, HARDEN = "check", "harden"
+# By playbook: what a user may set, and what the playbook itself registers. harden.yml takes policy, waivers and module from check.yml.
+OPTIONS = {
+    CHECK: ("category", "verbose", "output", "fail_on", "fail_on_unknown", "policy", "waivers", "become", "module"),
+    HARDEN: ("verbose", "output", "fail_on", "fail_on_unknown", "serial", "max_fail_percentage"),
+}
+REGISTERED = {
+    CHECK: ("options", "result", "report"),
+    HARDEN: ("options", "port", "before", "after", "failure", "batch", "report"),
+}
+PLAYBOOKS_READ = {CHECK: (CHECK,), HARDEN: (HARDEN, CHECK)}
 
 
 class OptionError(ValueError):
     """An option that cannot be used. The message names it and what it takes."""
+
+
+def variable(name: str, playbook: str = CHECK) -> str:
+    """Return the variable by which a playbook's option is set."""
+    return "nself_%s_%s" % (playbook, name)
 
 
 def categories(given: Any) -> list[str]:
@@ -46,12 +56,12 @@ def categories(given: Any) -> list[str]:
     return [name for name in CATEGORIES if name in names]
 
 
-def fail_on(given: Any) -> str:
+def fail_on(given: Any, name: str = "nself_check_fail_on") -> str:
     """Return the level of the gate. Raises OptionError."""
     # A bare `none` may arrive as null from YAML.
     level = "none" if given is None else str(given).strip().lower()
     if level not in GATES:
-        raise OptionError("nself_check_fail_on takes %s, not %s" % (", ".join(GATES), given))
+        raise OptionError("%s takes %s, not %s" % (name, ", ".join(GATES), given))
     return level
 
 
@@ -63,11 +73,36 @@ def flag(name: str, given: Any) -> bool:
         raise OptionError("%s takes true or false, not %s" % (name, given)) from None
 
 
-def known_variables(names: Iterable[str]) -> None:
+def known_variables(names: Iterable[str], playbook: str = CHECK) -> None:
     """Raise OptionError for a variable that looks like one of ours and is none: it would be passed over in silence."""
-    unknown = sorted({str(name) for name in names if str(name).startswith(PREFIX)} - set(OPTIONS) - set(REGISTERED))
-    if unknown:
-        raise OptionError("unknown variable %s; known are: %s" % (", ".join(unknown), ", ".join(OPTIONS)))
+    given = [str(name) for name in names]
+    for read in PLAYBOOKS_READ[playbook]:
+        known = [variable(name, read) for name in OPTIONS[read]]
+        own = {variable(name, read) for name in REGISTERED[read]}
+        unknown = sorted({name for name in given if name.startswith(variable("", read))} - set(known) - own)
+        if unknown:
+            raise OptionError("unknown variable %s; known are: %s" % (", ".join(unknown), ", ".join(known)))
+
+
+def percentage(name: str, given: Any) -> int:
+    """Return a number of percent. Raises OptionError."""
+    text = str(given).strip().rstrip("%").strip()
+    if isinstance(given, bool) or not re.fullmatch(r"\d{1,3}", text, re.ASCII) or int(text) > 100:
+        raise OptionError("%s takes a number from 0 to 100, not %s" % (name, given))
+    return int(text)
+
+
+def serial(name: str, given: Any) -> list[str]:
+    """Return the sizes of the batches, numbers of hosts and percentages, of a list or a comma list. Raises OptionError."""
+    sizes = given.split(",") if isinstance(given, str) else given if isinstance(given, (list, tuple)) else [given]
+    words = [str(size).strip() for size in sizes]
+    if not words or any(isinstance(size, bool) for size in sizes):
+        raise OptionError("%s takes numbers of hosts or percentages, such as 1,25%%,100%%, not %s" % (name, given))
+    for word in words:
+        found = re.fullmatch(r"(\d{1,6})(%?)", word, re.ASCII)
+        if not found or not int(found.group(1)) or (found.group(2) and int(found.group(1)) > 100):
+            raise OptionError("%s takes numbers of hosts or percentages, such as 1,25%%,100%%, not %s" % (name, word))
+    return words
 
 
 def output(given: Any, folder: str, name: str = "nself_check_output") -> Optional[str]:

@@ -7,8 +7,7 @@ from __future__ import annotations
 import os
 
 import pytest
-from ansible_collections.nself.prod.plugins.action import nself_report
-from ansible_collections.nself.prod.plugins.plugin_utils import options, private_file
+from ansible_collections.nself.prod.plugins.plugin_utils import options, output, private_file
 from ansible_collections.nself.prod.plugins.plugin_utils.options import OptionError
 
 
@@ -146,16 +145,16 @@ def test_a_report_that_cannot_be_written_leaves_the_old_one(tmp_path, monkeypatc
 
 
 def test_the_version_of_a_checkout_and_of_an_installed_collection(tmp_path):
-    assert nself_report.version(str(tmp_path)) == "unknown"
+    assert output.version(str(tmp_path)) == "unknown"
     (tmp_path / "galaxy.yml").write_text("version: 1.2.3\n")
-    assert nself_report.version(str(tmp_path)) == "1.2.3"
+    assert output.version(str(tmp_path)) == "1.2.3"
     (tmp_path / "MANIFEST.json").write_text('{"collection_info": {"version": "1.2.4"}}')
-    assert nself_report.version(str(tmp_path)) == "1.2.4"
+    assert output.version(str(tmp_path)) == "1.2.4"
 
 
 @pytest.mark.parametrize("setting, colour", [("", True), ("0", False), ("1", False)])
 def test_no_color_counts_with_any_text(monkeypatch, setting, colour):
-    monkeypatch.setattr(nself_report.color, "ANSIBLE_COLOR", True)
-    monkeypatch.setattr(nself_report.C, "ANSIBLE_NOCOLOR", False)
+    monkeypatch.setattr(output.color, "ANSIBLE_COLOR", True)
+    monkeypatch.setattr(output.C, "ANSIBLE_NOCOLOR", False)
     monkeypatch.setenv("NO_COLOR", setting)
-    assert nself_report._takes_colour() is colour
+    assert output._takes_colour() is colour

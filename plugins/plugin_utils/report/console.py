@@ -79,13 +79,7 @@ def _host(host: HostReport, style: Style, remedies: Remedies, verbose: bool) -> 
 
 
 def _head(host: HostReport, report: Mapping[str, Any], style: Style, verbose: bool) -> list[str]:
-    platform = report["platform"]
-    system = "".join(
-        words % platform[key]
-        for key, words in (("name", ", %s"), ("kernel", ", kernel %s"), ("container", ", in a container (%s)"))
-        if platform[key]
-    )
-    rows = [("Host", host.host + system), ("Deployment", _deployment(report["deployment"]))]
+    rows = [("Host", host.host + system(report["platform"])), ("Deployment", deployment_line(report["deployment"]))]
     rows.append(("Evidence", _evidence(report["findings"])))
     rows += [("Note", note) for note in report["notes"]]
     unknown = fleet.unknown_reasons(report)
@@ -100,7 +94,16 @@ def _head(host: HostReport, report: Mapping[str, Any], style: Style, verbose: bo
         rows.append(("Waiver", "of %s for %s is not needed here" % (waiver["owner"], waiver["id"])))
     if verbose:
         rows += [("Not read", text) for text in _not_read(report["problems"])]
-    return _rows(rows, style, LABEL)
+    return labelled(rows, style, LABEL)
+
+
+def system(platform: Mapping[str, Any]) -> str:
+    """Return what a host is, to stand behind its name."""
+    return "".join(
+        words % platform[key]
+        for key, words in (("name", ", %s"), ("kernel", ", kernel %s"), ("container", ", in a container (%s)"))
+        if platform[key]
+    )
 
 
 def _not_read(problems: Iterable[Mapping[str, str]]) -> list[str]:
@@ -115,7 +118,7 @@ def _not_read(problems: Iterable[Mapping[str, str]]) -> list[str]:
     ]
 
 
-def _rows(
+def labelled(
     rows: Iterable[tuple[str, str]], style: Style, columns: int, indent: str = "", paint: str = "dim"
 ) -> list[str]:
     """Return labelled texts, each wrapped below itself; the label is painted after wrapping."""
@@ -128,7 +131,8 @@ def _rows(
     return lines
 
 
-def _deployment(deployment: Mapping[str, Any]) -> str:
+def deployment_line(deployment: Mapping[str, Any]) -> str:
+    """Return which deployment was found on a host."""
     if deployment["state"] == "found":
         name = deployment["project"] or "nself"
         text = "%s in %s" % (name, deployment["directory"]) if deployment["directory"] else name
@@ -169,7 +173,7 @@ def _category(
         if verbose:
             lines += _details(finding, style, remedies, host)
     if folded:
-        lines += _marked(Status.NOT_APPLICABLE, "%d not applicable" % folded, style)
+        lines += marked(Status.NOT_APPLICABLE, "%d not applicable" % folded, style)
     return lines
 
 
@@ -187,7 +191,7 @@ def _finding(finding: Mapping[str, Any], style: Style, verbose: bool) -> list[st
         # Two lines of a finding say enough; the whole of it stands in the verbose report.
         room = 2 * (style.columns - 3 - _mark_width(style)) - 10
         text = cut(style.plain(text), room, style.plain("…"))
-    return _marked(status, text, style)
+    return marked(status, text, style)
 
 
 def _unknown(finding: Mapping[str, Any]) -> str:
@@ -197,7 +201,8 @@ def _unknown(finding: Mapping[str, Any]) -> str:
     return "%s (%s)" % (reason, finding["actual"]) if finding["actual"] else reason
 
 
-def _marked(status: str, text: str, style: Style, indent: int = 2) -> list[str]:
+def marked(status: str, text: str, style: Style, indent: int = 2) -> list[str]:
+    """Return a text behind the mark of a status, wrapped below itself."""
     blank = " " * (indent + _mark_width(style) + 1)
     lines = style.wrap(text, blank, blank)
     lines[0] = " " * indent + _mark(status, style) + lines[0][len(blank) - 1 :]
@@ -208,7 +213,7 @@ def _details(finding: Mapping[str, Any], style: Style, remedies: Remedies, host:
     indent = " " * 6
     status = finding["status"]
     if status == Status.NOT_APPLICABLE:
-        return _rows([("because", finding["actual"] or "it does not exist here")], style, 10, indent)
+        return labelled([("because", finding["actual"] or "it does not exist here")], style, 10, indent)
     rows = [("expected", finding["expected"]), ("actual", finding["actual"])]
     declared = finding["declared"]
     if declared:
@@ -221,13 +226,13 @@ def _details(finding: Mapping[str, Any], style: Style, remedies: Remedies, host:
         rows.append(("waived", finding["waiver"]["reason"]))
     if status != Status.PASS:
         rows.append(("why", finding["why"]))
-    lines = _rows([row for row in rows if row[1]], style, 10, indent)
+    lines = labelled([row for row in rows if row[1]], style, 10, indent)
     if status in (Status.FAIL, Status.WAIVED):
         lines += _remedy("mend", finding, style, remedies, host, indent, 10)
     for resource in finding["resources"]:
         if resource["status"] != Status.PASS:
             text = resource["name"] + (": " + resource["actual"] if resource["actual"] else "")
-            lines += _marked(resource["status"], text, style, len(indent))
+            lines += marked(resource["status"], text, style, len(indent))
     return lines
 
 
@@ -237,7 +242,7 @@ def _remedy(
     """Return how to mend a finding. A command is never wrapped: it is there to be copied."""
     command = remedies.command(finding["fix"], host)
     if command is None:
-        return _rows([(label, remedies.advice(finding["fix"], host))], style, columns, indent)
+        return labelled([(label, remedies.advice(finding["fix"], host))], style, columns, indent)
     return [indent + style.paint(label, "dim") + " " * (columns - len(label)) + style.plain(command)]
 
 
@@ -286,14 +291,19 @@ def _fleet(hosts: Sequence[HostReport], style: Style) -> list[str]:
 
 def _table(hosts: Sequence[HostReport], style: Style) -> list[str]:
     header = ("host", "score", "critical", "warnings", "unknown", "coverage", "deployment")
-    rows = [[style.plain(cell) for cell in _cells(host)] for host in hosts]
-    widths = [max(width(row[column]) for row in [header] + rows) for column in range(len(header) - 1)]
+    bad = [host.report is None or bool(fleet.failing(host.report, Severity.CRITICAL)) for host in hosts]
+    return table(header, [_cells(host) for host in hosts], bad, style)
+
+
+def table(header: Sequence[str], cells: Iterable[Sequence[str]], bad: Iterable[bool], style: Style) -> list[str]:
+    """Return a table whose first column is cut where it is too wide, and the last one to what is left; bad rows are red."""
+    rows = [[style.plain(cell) for cell in row] for row in cells]
+    widths = [max(width(row[column]) for row in [header, *rows]) for column in range(len(header) - 1)]
     widths[0] = min(widths[0], max(12, style.columns // 3))
     lines = [style.paint(_row(header, widths, style), "dim")]
-    for host, row in zip(hosts, rows):
+    for row, is_bad in zip(rows, bad):
         line = _row(row, widths, style)
-        bad = host.report is None or fleet.failing(host.report, Severity.CRITICAL)
-        lines.append(style.paint(line, "red") if bad else line)
+        lines.append(style.paint(line, "red") if is_bad else line)
     return lines
 
 

@@ -211,7 +211,7 @@ class Gate:
     @property
     def message(self) -> str:
         """The reasons in one line that begins with the hosts: Ansible itself blames the first host of the play."""
-        return "%s: %s" % (_names(self.hosts), "; ".join(self.reasons)) if self.reasons else ""
+        return "%s: %s" % (some_of(self.hosts), "; ".join(self.reasons)) if self.reasons else ""
 
 
 # What of a check closes the gate: (status, of one check, of several).
@@ -236,14 +236,15 @@ def gate(hosts: Sequence[HostReport], fail_on: str, fail_on_unknown: bool = True
             names = [host for host, count in where.items() if count]
             total = sum(where.values())
             if total:
-                reasons.append((one if total == 1 else several) % (total, severity, _names(names)))
+                reasons.append((one if total == 1 else several) % (total, severity, some_of(names)))
                 blamed.update(names)
     if missed:
-        reasons.append("%s could not be audited" % _names(missed))
+        reasons.append("%s could not be audited" % some_of(missed))
     return Gate(tuple(reasons), tuple(sorted(blamed)))
 
 
-def _names(names: Sequence[str], most: int = 5) -> str:
+def some_of(names: Sequence[str], most: int = 5) -> str:
+    """Return names in one line, the first of them where there are many."""
     shown = ", ".join(sorted(names)[:most])
     return shown + (" and %d more" % (len(names) - most) if len(names) > most else "")
 

@@ -18,21 +18,29 @@ class Remedies:
     """How findings can be mended here.
 
     playbook: harden.yml as ansible-playbook takes it, None where it is not shipped; roles: the roles that are;
-    inventory: the inventories of this run.
+    inventory: the inventories of this run; check: check.yml as ansible-playbook takes it.
     """
 
     playbook: Optional[str] = None
     roles: frozenset[str] = frozenset()
     inventory: tuple[str, ...] = ()
+    check: str = "playbooks/check.yml"
 
     def command(self, fix: Mapping[str, Any], host: str) -> Optional[str]:
         """Return the exact command that mends a finding on a host, None where only hands can."""
         if self.playbook is None or fix.get("role") not in self.roles:
             return None
-        words = ["ansible-playbook", self.playbook]
+        return shlex.join(self._words(self.playbook) + ["--tags", fix["role"], "--limit", host])
+
+    def audit(self) -> str:
+        """Return the command that audits the hosts of this run."""
+        return shlex.join(self._words(self.check))
+
+    def _words(self, playbook: str) -> list[str]:
+        words = ["ansible-playbook", playbook]
         for source in self.inventory:
             words += ["-i", source]
-        return shlex.join(words + ["--tags", fix["role"], "--limit", host])
+        return words
 
     def advice(self, fix: Mapping[str, Any], host: str) -> str:
         """Return the command, or what to do by hand."""
@@ -48,14 +56,15 @@ def shipped(root: str, inventory: Sequence[str] = (), folder: str = ".") -> Reme
     except OSError:
         names = []
     roles = frozenset(name for name in names if os.path.isdir(os.path.join(roles_folder, name, "tasks")))
-    if not os.path.isfile(playbook):
-        return Remedies(None, roles)
     installed = os.path.realpath(root).endswith(os.sep + INSTALLED)
-    return Remedies(
-        "nself.prod.harden" if installed else _short(os.path.realpath(playbook), folder),
-        roles,
-        tuple(_short(source, folder) for source in inventory),
-    )
+
+    def called(name: str) -> str:
+        if installed:
+            return "nself.prod." + name
+        return _short(os.path.realpath(os.path.join(root, "playbooks", name + ".yml")), folder)
+
+    sources = tuple(_short(source, folder) for source in inventory)
+    return Remedies(called("harden") if os.path.isfile(playbook) else None, roles, sources, called("check"))
 
 
 def _short(path: str, folder: str) -> str:

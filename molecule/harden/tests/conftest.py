@@ -1,0 +1,16 @@
+# SPDX-FileCopyrightText: the nself.prod authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every test of what is in force is made twice: on the hosts as they were hardened, and after they were started anew."""
+
+from __future__ import annotations
+
+import pytest
+from outside import HOSTS, reboot
+
+
+@pytest.fixture(scope="session", params=["hardened", "rebooted"])
+def state(request):
+    """The state of the hosts."""
+    if request.param == "rebooted":
+        reboot(HOSTS)
+    return request.param
