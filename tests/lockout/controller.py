@@ -55,14 +55,14 @@ class Controller:
     def start(self, run, options, guard):
         """Start a run; return the process. Its output goes to .output()."""
         playbook, seconds = RUNS[run]
-        arguments = "-F none -o UserKnownHostsFile={0}/known_hosts -o StrictHostKeyChecking=yes -o HostKeyAlias={1}"
+        arguments = "-F none -o UserKnownHostsFile={0} -o StrictHostKeyChecking=yes -o HostKeyAlias={1}"
         arguments += " -o IdentityAgent=none -o IdentitiesOnly=yes -o ControlMaster=auto -o ControlPersist=300"
         variables = {
             "ansible_host": self.host.address(),
             "ansible_user": self.user,
             "ansible_python_interpreter": "/usr/bin/python3",
-            "ansible_ssh_private_key_file": str(self.host.folder / "id_ed25519"),
-            "ansible_ssh_args": arguments.format(self.host.folder, self.host.name),
+            "ansible_ssh_private_key_file": str(self.host.key),
+            "ansible_ssh_args": arguments.format(self.host.known_hosts, self.host.name),
             "ansible_control_path": "%s/%s" % (self.sockets, self.socket.replace("%", "%%")),
             "ansible_ssh_pipelining": True,
         }

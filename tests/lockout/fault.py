@@ -55,8 +55,12 @@ class Fault:
     first: Optional[Tuple[str, Mapping[str, Any]]] = None
     user: str = "deploy"
     port: int = 22
-    guard: int = 10
+    guard: int = 12
     host: Optional[str] = None
     sockets: str = "%C"
     lean: bool = False
     note: str = ""
+
+    @property
+    def key(self):
+        return "%s: %s" % (self.run, self.name)

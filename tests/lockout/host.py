@@ -9,6 +9,7 @@ import json
 import pathlib
 import shlex
 import subprocess
+import tempfile
 import time
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -22,18 +23,25 @@ class Failed(RuntimeError):
     """The host did not do what it was told. The message is what it said."""
 
 
+class Moved(Failed):
+    """Another container took the host's address while it was away."""
+
+
 class Host:
-    """container: the name of its container; folder: where the operator's key and the known hosts are; port, user: how to log in."""
+    """name: what it is called; container: what its container is; folder: where the operator's key (id_ed25519) is."""
 
     def __init__(self, name, container, folder):
         self.name = name
         self.container = container
-        self.folder = pathlib.Path(folder)
+        self.key = pathlib.Path(folder) / "id_ed25519"
+        self.known_hosts = pathlib.Path(tempfile.mkdtemp(prefix="nsp-")) / "known_hosts"
 
     # -- from inside ------------------------------------------------------------------------------------------------------------
 
     def install(self):
-        """Copy the words of the faults onto the host."""
+        """Copy the words of the faults onto the host, and learn its keys. It is known by its name: its address may change."""
+        keys = self._docker("cat /etc/ssh/ssh_host_*_key.pub").splitlines()
+        self.known_hosts.write_text("".join("%s %s\n" % (self.name, key) for key in keys))
         for name in ("prelude.sh", "state.py"):
             text = (HERE / name).read_text(encoding="utf-8")
             self._docker("mkdir -p {0}; cat >{0}/{1}".format(FOLDER, name), text)
@@ -121,11 +129,14 @@ class Host:
         return self._inspect("{{.NetworkSettings.Gateway}}")
 
     def reboot(self):
-        """Take the power away, and give it back."""
+        """Take the power away, and give it back. Raises Moved where the host comes up at another address, as no server would."""
+        address = self.address()
         for word in ("kill", "start"):
             subprocess.run(["docker", word, self.container], capture_output=True, check=True)
         # A container's /proc/sys is read-only; a server's is not.
         self._docker("mount -o remount,rw /proc/sys")
+        if self.address() != address:
+            raise Moved("the host came up at %s instead of %s" % (self.address(), address))
 
     @contextlib.contextmanager
     def unplugged(self):
@@ -143,13 +154,13 @@ class Host:
     # -- from outside -----------------------------------------------------------------------------------------------------------
 
     def ssh(self, user, port=22, *words, options=()):
-        """Return the words of an ssh that comes as the operator does. A host is known by its name: its address may change."""
+        """Return the words of an ssh that comes as the operator does."""
         given = [
             "ssh",
             "-F",
             "none",
             "-o",
-            "UserKnownHostsFile=%s/known_hosts" % self.folder,
+            "UserKnownHostsFile=%s" % self.known_hosts,
             "-o",
             "StrictHostKeyChecking=yes",
         ]
@@ -163,7 +174,7 @@ class Host:
             "-o",
             "BatchMode=yes",
         ]
-        given += ["-i", str(self.folder / "id_ed25519"), "-p", str(port), *options]
+        given += ["-i", str(self.key), "-p", str(port), *options]
         return [*given, "%s@%s" % (user, self.address()), *words]
 
     def lets_in(self, user="deploy", port=22):

@@ -70,12 +70,14 @@ tiny_disk_over() {  # $1: folder, $2: size
 
 operators_address() { ip -json route show default | sed 's/.*"gateway":"\([^"]*\)".*/\1/'; }
 
-banned_for() {  # $1: seconds; starts fail2ban with such bans
+banned_for() {  # $1: seconds, $2: after how many failures; starts fail2ban with such bans
     put /etc/fail2ban/jail.d/lockout.local <<END
 [sshd]
 enabled = true
+mode = aggressive
 backend = systemd
 bantime = $1
+maxretry = ${2:-5}
 banaction = nftables[type=allports]
 END
     systemctl restart fail2ban.service

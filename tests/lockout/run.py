@@ -11,6 +11,7 @@ it has to be, or where no login works afterwards.
 from __future__ import annotations
 
 import argparse
+import concurrent.futures
 import contextlib
 import fnmatch
 import json
@@ -27,7 +28,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 from lockout.controller import Controller
 from lockout.fault import REFUSED, ROLLED_BACK, SUCCEEDED
-from lockout.host import CALLED_OFF, Failed, Host
+from lockout.host import CALLED_OFF, Failed, Host, Moved
 from lockout.tables import FAULTS
 
 LONGEST = 150  # seconds of a run, beyond guard_seconds
@@ -37,7 +38,7 @@ LONGEST = 150  # seconds of a run, beyond guard_seconds
 class Measured:
     """What became of a fault. seconds: from the arming of the guard (from the run's end where it never was) until a fresh login worked."""
 
-    name: str
+    key: str
     host: str
     outcome: str = ""
     seconds: Optional[float] = None
@@ -75,8 +76,9 @@ class Attempt:
     def __init__(self, host, fault):
         self.host = host
         self.fault = fault
-        self.measured = Measured(fault.name, host.name)
+        self.measured = Measured(fault.key, host.name)
         self.beside = ""
+        self.moved = False
 
     def run(self):
         """Inject the fault, run, measure; leave the host as it was kept."""
@@ -149,10 +151,14 @@ class Attempt:
             with self.host.unplugged():
                 time.sleep(self.fault.away)
         elif what == "reboot":
-            self.host.reboot()
+            try:
+                self.host.reboot()
+            except Moved as error:
+                self.moved = True
+                self.measured.mistakes.append(str(error))
         elif what == "guess":
-            for _ in range(6):
-                self.host.lets_in("nobody-at-all")
+            with concurrent.futures.ThreadPoolExecutor(8) as guessers:
+                list(guessers.map(self.host.lets_in, ["nobody-at-all"] * 8))
         elif what == "beside":
             second = Controller(self.host, self.fault.user)
             try:
@@ -203,7 +209,7 @@ class Attempt:
 
 def chosen(lean=False, only="*"):
     """Return the faults to try."""
-    return [item for item in FAULTS if (item.lean or not lean) and fnmatch.fnmatchcase(item.name, only)]
+    return [item for item in FAULTS if (item.lean or not lean) and fnmatch.fnmatchcase(item.key, only)]
 
 
 def shares(faults, hosts):
@@ -215,11 +221,70 @@ def shares(faults, hosts):
     return out
 
 
-def prepared(host):
-    """Make a host ready for its faults: what it is now is what it always goes back to."""
-    host.install()
-    host.keep()
-    return host
+class Attempts:
+    """All faults on some hosts, one thread a host. A context: it begins with it, and its end waits for the threads.
+
+    show: called with each result as it comes.
+    """
+
+    def __init__(self, hosts, faults, show=lambda measured, took: None):
+        self.hosts = hosts
+        self.share = shares(faults, {host.name: host.name[-2:] for host in hosts})
+        self.show = show
+        self.futures = {fault.key: concurrent.futures.Future() for fault in faults}
+        self.left = {}
+        self.threads = [threading.Thread(target=self._work, args=(host,)) for host in hosts]
+
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_error):
+        self._join()
+
+    def result(self, fault):
+        """Return what became of a fault; wait for it."""
+        return self.futures[fault.key].result()
+
+    def left_behind(self):
+        """Return {host: what is not as it was in the beginning}."""
+        self._join()
+        return self.left
+
+    def write(self, path):
+        """Write all results as JSON."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        results = [vars(future.result()) for future in self.futures.values() if not future.exception()]
+        path.write_text(json.dumps({"date": time.strftime("%Y-%m-%d"), "results": results}, indent=1), encoding="utf-8")
+
+    def _work(self, host):
+        faults = list(self.share[host.name])
+        try:
+            host.install()
+            # What it is now is what it always goes back to.
+            host.keep()
+            before = host.state()
+            while faults:
+                started = time.monotonic()
+                for _ in range(3):
+                    attempt = Attempt(host, faults[0])
+                    found = attempt.run()
+                    if not attempt.moved:
+                        break
+                self.futures[faults.pop(0).key].set_result(found)
+                self.show(found, time.monotonic() - started)
+            left = difference(before, host.state())
+            if left:
+                self.left[host.name] = left
+        except BaseException as error:
+            for fault in faults:
+                self.futures[fault.key].set_exception(error)
+            self.left[host.name] = ["it could not be tested to the end: %s" % error]
+
+    def _join(self):
+        for thread in self.threads:
+            thread.join()
 
 
 def main():
@@ -229,36 +294,29 @@ def main():
         "hosts", nargs="+", metavar="HOST=CONTAINER", help="the name of a host ends with its kind: lockout12"
     )
     parser.add_argument("--lean", action="store_true", help="only the faults that stand for their kind")
-    parser.add_argument("--only", default="*", help="pattern of names")
+    parser.add_argument("--only", default="*", help="pattern of `run: name`")
     parser.add_argument("--results", help="file for the results, JSON")
     parser.add_argument("--verbose", action="store_true", help="show what the runs printed")
     given = parser.parse_args()
-    hosts = [prepared(Host(*item.split("=", 1), given.folder)) for item in given.hosts]
-    share = shares(chosen(given.lean, given.only), {host.name: host.name[-2:] for host in hosts})
-    results = []
+    faults = chosen(given.lean, given.only)
 
-    def work(host):
-        for fault in share[host.name]:
-            started = time.monotonic()
-            found = Attempt(host, fault).run()
-            results.append(found)
-            word = "FAILED" if found.mistakes else "ok    "
-            took = "" if found.seconds is None else ", login after %.1f s" % found.seconds
-            lines = ["%s %5.1f s  %s: %s%s" % (word, time.monotonic() - started, found.name, found.outcome, took)]
-            lines += ["                  " + text for text in [found.message, *found.mistakes] if text]
-            lines += [found.output] if given.verbose else []
-            print("\n".join(lines), flush=True)
+    def show(found, took):
+        word = "FAILED" if found.mistakes else "ok    "
+        login = "" if found.seconds is None else ", login after %.1f s" % found.seconds
+        lines = ["%s %5.1f s  %s: %s%s" % (word, took, found.key, found.outcome, login)]
+        lines += ["                  " + text for text in [found.message, *found.mistakes] if text]
+        lines += [found.output] if given.verbose else []
+        print("\n".join(lines), flush=True)
 
-    threads = [threading.Thread(target=work, args=(host,)) for host in hosts]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with Attempts([Host(*item.split("=", 1), given.folder) for item in given.hosts], faults, show) as attempts:
+        left = attempts.left_behind()
     if given.results:
-        pathlib.Path(given.results).write_text(json.dumps([vars(item) for item in results], indent=1))
-    failed = sum(1 for item in results if item.mistakes)
-    print("%d passed, %d failed" % (len(results) - failed, failed))
-    sys.exit(1 if failed or not results else 0)
+        attempts.write(pathlib.Path(given.results))
+    for name, lines in left.items():
+        print("FAILED          %s is not as before: %s" % (name, lines))
+    failed = sum(1 for fault in faults if attempts.futures[fault.key].exception() or attempts.result(fault).mistakes)
+    print("%d passed, %d failed" % (len(faults) - failed, failed + len(left)))
+    sys.exit(1 if failed or left or not faults else 0)
 
 
 if __name__ == "__main__":

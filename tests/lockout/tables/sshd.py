@@ -116,7 +116,7 @@ FAULTS = (
         lean=True,
     ),
     Fault(
-        "the same where systemd's socket listens for sshd",
+        "the port is moved where systemd's socket listens for sshd, and a firewall outside lets nobody in there",
         "sshd",
         ROLLED_BACK,
         BACK,
@@ -127,7 +127,7 @@ FAULTS = (
         host="13",
     ),
     Fault(
-        "the same on Debian 12",
+        "the same on Debian 12, where the socket hands each connection to sshd in another way",
         "sshd",
         ROLLED_BACK,
         BACK,
@@ -192,25 +192,24 @@ FAULTS = (
         "the operator's sudo is taken away while sshd is changed",
         "sshd",
         ROLLED_BACK,
-        "password is required|asks for a password",
-        during="mv /etc/sudoers.d/deploy /root/sudoers",
-        heals="mv /root/sudoers /etc/sudoers.d/deploy",
-        note="The test gives sudo back after the run: it was not the change that took it.",
+        "Missing sudo password.*%s" % BACK,
+        during="mv /etc/sudoers.d/deploy /root/sudoers\nsleep 25\nmv /root/sudoers /etc/sudoers.d/deploy",
+        note="The test gives sudo back after 25 s: it was not the change that took it.",
     ),
     Fault(
         "the operator's keys are emptied while sshd is changed",
         "sshd",
         ROLLED_BACK,
-        "Permission denied",
-        during="cp -a $keys /root/keys\n: >$keys",
-        heals="cat /root/keys >$keys",
-        note="The test gives the keys back after the run.",
+        "Permission denied.*%s" % BACK,
+        during="cp -a $keys /root/keys\n: >$keys\nsleep 14\ncat /root/keys >$keys",
+        note="The test gives the keys back after 14 s.",
     ),
     Fault(
         "somebody at the operator's address guesses passwords, and sshd penalises the address",
         "sshd",
         ROLLED_BACK,
         BACK,
+        during="wait_for 10 sh -c 'journalctl -q -u ssh.service --since=-10s | grep -q SIGHUP'",
         from_outside="guess",
         host="13",
         note="The penalty outlives the rollback.",
@@ -223,6 +222,18 @@ FAULTS = (
         ready="banned_for 14\nbanned 192.0.2.1\nfail2ban-client set sshd unbanip 192.0.2.1",
         during="banned $(operators_address)",
         heals="wait_for 30 sh -c '! fail2ban-client get sshd banip | grep -q .'",
+    ),
+    Fault(
+        "sshd lets nobody in any more, and fail2ban bans whoever is denied four times",
+        "trial",
+        ROLLED_BACK,
+        "Permission denied.*%s" % BACK,
+        {
+            "trial_command": "printf 'AllowUsers nobody-at-all\\n' >/etc/ssh/sshd_config.d/00-trial.conf && "
+            "systemctl reload-or-restart ssh.service"
+        },
+        ready="banned_for 600 4\nbanned 192.0.2.1\nfail2ban-client set sshd unbanip 192.0.2.1",
+        note="The guard does not try again and again: the ban would outlast the rollback.",
     ),
     Fault(
         "no room on the disk once the rollback is prepared",
@@ -252,7 +263,7 @@ FAULTS = (
         holds="%s\n! ss -Hltn 'sport = :22' | grep -q ." % MOVED_NOW,
     ),
     Fault(
-        "the same where systemd's socket listens for sshd",
+        "the port is moved where systemd's socket listens for sshd, and nothing is in the way",
         "sshd",
         SUCCEEDED,
         options=MOVED,
