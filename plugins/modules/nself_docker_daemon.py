@@ -40,12 +40,14 @@ options:
     type: dict
     default: {}
   group_users:
-    description:
-      - Who may be in the group docker, which makes them root. All others leave it.
-      - V(null) leaves the group as it is, and tells of its members in RV(left).
+    description: Who may be in the group docker, which makes them root. All others leave it.
     type: list
     elements: str
     default: []
+  group_manage:
+    description: Whether the others leave the group. Otherwise it stays as it is, and RV(left) tells of them.
+    type: bool
+    default: true
   group_keep_owner:
     description: Whether the account that owns the nself deployment stays in the group, since it runs the deployment by that.
     type: bool

@@ -70,8 +70,8 @@ options:
     default: true
   purge:
     description:
-      - Whether rules of ufw that are not named here go, and rules of the chain C(INPUT) that open more to everybody than is wanted.
-      - Bans by fail2ban and chains of other software stay in any case.
+      - Whether rules of ufw for incoming traffic that are not named here go, and rules of the chain C(INPUT) that open more to everybody than is wanted.
+      - Bans by fail2ban, rules for outgoing and routed traffic and chains of other software stay in any case.
     type: bool
     default: true
   logging:

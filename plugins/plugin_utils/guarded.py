@@ -19,6 +19,11 @@ GUARD = "nself.prod.nself_guard"
 DEFAULT_SECONDS = 60  # as the module's own guard_seconds
 ATTEMPT_SECONDS = 5  # for one login: several have to fit into the time that the host waits
 PAUSE = 0.5
+# sshd's answer to a key or an account that it does not take. It counts them, as fail2ban does, and bans who comes again and again: a ban
+# would outlast the rollback.
+DENIED = "Permission denied"
+MOST_DENIED = 2
+DENIED_PAUSE = 10
 KILLED = 128 + 9
 # After the rollback is due: how long it may take, and sshd to come back.
 GRACE = 60
@@ -61,8 +66,8 @@ class GuardedAction(ActionBase):
         old_port = self._option("port")
         if guard.get("login_port"):
             self._connection.set_option("port", int(guard["login_port"]))
-        why = ""
-        while time.monotonic() - begun < guard["seconds"]:
+        why, patience = "", _Patience(begun + guard["seconds"])
+        while time.monotonic() < patience.due:
             said = self._ask({"state": "disarmed", "run": run}, task_vars)
             if not said.get("failed"):
                 return answer
@@ -70,10 +75,10 @@ class GuardedAction(ActionBase):
                 why = why or said["msg"]
                 break
             why = said["msg"]
-            time.sleep(PAUSE)
+            patience.wait(said)
         reason = "no fresh login was possible (%s)" % why
         ports = [old_port, int(guard["login_port"])] if guard.get("login_port") else []
-        said = self._taken_back(reason, run, guard["seconds"], begun, task_vars, ports=ports)
+        said = self._taken_back(reason, run, patience, begun, task_vars, ports=ports)
         # It was confirmed, and only the word of that got lost.
         return answer if said.get("confirmed") else said
 
@@ -81,13 +86,13 @@ class GuardedAction(ActionBase):
 
     def _after_loss(self, run: str, lost: str, seconds: int, begun: float, task_vars: dict[str, Any]) -> dict[str, Any]:
         """The module did not end as it should, so what it did is not known: see to it that it is taken back."""
-        return self._taken_back(lost, run, seconds, begun, task_vars, hasten=True)
+        return self._taken_back(lost, run, _Patience(begun + seconds), begun, task_vars, hasten=True)
 
     def _taken_back(
         self,
         reason: str,
         run: str,
-        seconds: int,
+        patience: _Patience,
         begun: float,
         task_vars: dict[str, Any],
         hasten: bool = False,
@@ -96,7 +101,7 @@ class GuardedAction(ActionBase):
         """Wait until a login works and the rollback is over; say how it ended. ports: where it may work, if not only where it did."""
         said: dict[str, Any] = {}
         for port in itertools.cycle(ports or [None]):
-            if time.monotonic() - begun >= seconds + GRACE:
+            if time.monotonic() >= patience.due + GRACE:
                 break
             if ports:
                 self._connection.set_option("port", port)
@@ -106,15 +111,12 @@ class GuardedAction(ActionBase):
                     break
                 if hasten:
                     self._ask({"state": "rolled_back"}, task_vars)
-            time.sleep(PAUSE)
+            patience.wait(said)
         took = "a login works again after %.0f s" % (time.monotonic() - begun)
         if said.get("failed"):
             if not said["answered"]:
-                text = "%s, and no login works %d s later: %s. See the host's console." % (
-                    reason,
-                    seconds + GRACE,
-                    said["msg"],
-                )
+                later = time.monotonic() - begun
+                text = "%s, and no login works %d s later: %s. See the host's console." % (reason, later, said["msg"])
                 return {"unreachable": True, "changed": True, "msg": text}
             text = "%s; whether it was taken back is not known: %s" % (reason, said["msg"])
             return {"failed": True, "changed": True, "msg": text}
@@ -159,6 +161,25 @@ class GuardedAction(ActionBase):
             return self._connection.get_option(name)
         except KeyError:
             return None  # each kind of connection has options of its own
+
+
+class _Patience:
+    """The pauses between logins. due: when the host's rollback has begun."""
+
+    def __init__(self, due: float) -> None:
+        self.due = due
+        self.denied = 0
+
+    def wait(self, said: dict[str, Any]) -> None:
+        """Wait before the next login, by what the last one said."""
+        self.denied += DENIED in said.get("msg", "")
+        now = time.monotonic()
+        if self.denied < MOST_DENIED:
+            time.sleep(PAUSE)
+        elif now < self.due:
+            time.sleep(self.due - now + PAUSE)
+        else:
+            time.sleep(DENIED_PAUSE if DENIED in said.get("msg", "") else PAUSE)
 
 
 def _why_lost(answer: dict[str, Any]) -> str:

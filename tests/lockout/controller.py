@@ -29,9 +29,10 @@ _NUMBERS = itertools.count(1)
 class Controller:
     """One operator at one host, with an inventory and connections of their own."""
 
-    def __init__(self, host, user="deploy"):
+    def __init__(self, host, user="deploy", sockets="%C"):
         self.host = host
         self.user = user
+        self.socket = sockets
         # A path of a socket has to be short.
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="nsp-"))
         self.sockets = self.folder / "cm"
@@ -40,7 +41,14 @@ class Controller:
 
     def connect(self):
         """Open the connection that the run will go over, as a run does that was begun before the fault."""
-        options = ("-o", "ControlMaster=yes", "-o", "ControlPath=%s/%%C" % self.sockets, "-o", "ControlPersist=300")
+        options = (
+            "-o",
+            "ControlMaster=yes",
+            "-o",
+            "ControlPath=%s/%s" % (self.sockets, self.socket),
+            "-o",
+            "ControlPersist=300",
+        )
         words = self.host.ssh(self.user, 22, "true", options=options)
         subprocess.run(words, check=True, capture_output=True, stdin=subprocess.DEVNULL, timeout=30)
 
@@ -55,7 +63,7 @@ class Controller:
             "ansible_python_interpreter": "/usr/bin/python3",
             "ansible_ssh_private_key_file": str(self.host.folder / "id_ed25519"),
             "ansible_ssh_args": arguments.format(self.host.folder, self.host.name),
-            "ansible_control_path": "%s/%%%%C" % self.sockets,
+            "ansible_control_path": "%s/%s" % (self.sockets, self.socket.replace("%", "%%")),
             "ansible_ssh_pipelining": True,
         }
         self.inventory.write_text(json.dumps({"all": {"hosts": {self.host.name: variables}}}))

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Mapping, Optional
+from typing import Any, Mapping, Optional, Tuple
 
 REFUSED = "refused"  # nothing was changed, and the guard was never armed
 ROLLED_BACK = "rolled back"  # the change was made, and the host is as before
@@ -21,16 +21,19 @@ class Fault:
     name: a sentence that says what is wrong; run: what is run (see controller.RUNS), options: its variables; expected: what has to
     become of the change; says: regular expression that the run's output has to match.
 
-    Shell on the host as root, with the words of prelude.sh: ready (before the run's connection is opened), breaks (after that), during
-    (in the run, as soon as the condition `at` holds), heals (after the run: only what the fault itself has broken), holds (after
-    everything: what has to be true besides).
+    Shell on the host as root, with the words of prelude.sh: ready (before anybody connects), breaks (once the connection of the run is
+    open) and mends (what takes that away again, after the host was compared with its state before the run), during (in the run, as
+    soon as the condition `at` holds) and heals (what takes that away again, as soon as the run has ended), holds (after everything:
+    what has to be true besides).
 
-    from_outside: what the tester does at the same moment as `during`: "kill" the controller with its connections, "drop" only these, "cut" the host's
-    network cable for `away` seconds, "reboot" the host, "again" start the same run once more beside the first, which has to be refused
-    with a message that matches `again_says`.
+    from_outside: what happens elsewhere at the moment of `during`: the controller is killed ("kill") with its connections, or loses
+    only these ("drop"); the host's network cable is pulled for `away` seconds ("cut"), the host loses its power for a moment
+    ("reboot"); somebody at the operator's address guesses passwords ("guess"); the run `beside` is started too, and has to be refused
+    with a message that matches `beside_says` ("beside").
 
-    user: who Ansible logs in as; port: where the login goes afterwards; guard: guard_seconds of the run; host: kind of the host (12, 13);
-    lean: it is among the few that `make test` tries; note: what the page says besides.
+    first: (run, options) that has to succeed before; user: who Ansible logs in as; port: where the login goes afterwards; guard:
+    guard_seconds of the run; host: kind of the host (12, 13); sockets: name of the connection's socket, as ssh takes it; lean: it is
+    among the few that `make test` tries; note: what the page says besides.
     """
 
     name: str
@@ -40,16 +43,20 @@ class Fault:
     options: Mapping[str, Any] = field(default_factory=dict)
     ready: str = ""
     breaks: str = ""
+    mends: str = ""
     during: str = ""
     at: str = ARMED
-    from_outside: str = ""
-    away: int = 0
-    again_says: str = ""
     heals: str = ""
     holds: str = ""
+    from_outside: str = ""
+    away: int = 0
+    beside: str = ""
+    beside_says: str = ""
+    first: Optional[Tuple[str, Mapping[str, Any]]] = None
     user: str = "deploy"
     port: int = 22
     guard: int = 10
     host: Optional[str] = None
+    sockets: str = "%C"
     lean: bool = False
     note: str = ""

@@ -14,6 +14,7 @@ import time
 HERE = pathlib.Path(__file__).resolve().parent
 FOLDER = "/root/lockout-words"
 TOKEN = "/run/lockout-watch"
+CALLED_OFF = 77  # how a watcher ends that saw nothing
 UNITS = ("nself-prod-rollback.timer", "nself-prod-rollback.service")
 
 

@@ -59,3 +59,26 @@ watch_for() {  # $1: token, $2: condition
     done
     exit 77
 }
+
+# The folder as it is, on a disk of its own with almost no room.
+tiny_disk_over() {  # $1: folder, $2: size
+    cp -a "$1" /root/before-the-disk
+    mount -t tmpfs -o "size=$2,mode=$(stat -c %a "$1")" tmpfs "$1"
+    cp -a /root/before-the-disk/. "$1/"
+    rm -rf /root/before-the-disk
+}
+
+operators_address() { ip -json route show default | sed 's/.*"gateway":"\([^"]*\)".*/\1/'; }
+
+banned_for() {  # $1: seconds; starts fail2ban with such bans
+    put /etc/fail2ban/jail.d/lockout.local <<END
+[sshd]
+enabled = true
+backend = systemd
+bantime = $1
+banaction = nftables[type=allports]
+END
+    systemctl restart fail2ban.service
+    wait_for 20 fail2ban-client status sshd
+}
+banned() { fail2ban-client set sshd banip "$1"; }

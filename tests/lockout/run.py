@@ -27,7 +27,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 from lockout.controller import Controller
 from lockout.fault import REFUSED, ROLLED_BACK, SUCCEEDED
-from lockout.host import Failed, Host
+from lockout.host import CALLED_OFF, Failed, Host
 from lockout.tables import FAULTS
 
 LONGEST = 150  # seconds of a run, beyond guard_seconds
@@ -76,8 +76,7 @@ class Attempt:
         self.host = host
         self.fault = fault
         self.measured = Measured(fault.name, host.name)
-        self.again = ""
-        self.killed = False
+        self.beside = ""
 
     def run(self):
         """Inject the fault, run, measure; leave the host as it was kept."""
@@ -87,6 +86,8 @@ class Attempt:
             self.measured.mistakes.append("the fault could not be tried: %s" % error)
         with contextlib.suppress(Failed):
             self.host.sh(self.fault.heals)
+        with contextlib.suppress(Failed):
+            self.host.sh(self.fault.mends)
         self.host.back()
         if not self.measured.outcome:
             self.measured.outcome = "nothing"
@@ -95,8 +96,10 @@ class Attempt:
     def _attempt(self):
         host, fault, measured = self.host, self.fault, self.measured
         host.sh(fault.ready)
-        controller = Controller(host, fault.user)
+        controller = Controller(host, fault.user, fault.sockets)
         try:
+            if fault.first:
+                self._first(controller)
             controller.connect()
             host.sh(fault.breaks)
             before = host.state()
@@ -115,15 +118,20 @@ class Attempt:
                 ended = time.time()
             finally:
                 said = host.call_off(watcher)
-            if watcher.returncode not in (0, 77):
+            if watcher.returncode not in (0, CALLED_OFF):
                 measured.mistakes.append("the fault failed: %s" % said[-300:])
             measured.output = process.path.read_text(encoding="utf-8", errors="replace")
             host.sh(fault.heals)
-            if self.killed or fault.away:
-                measured.mistakes += [] if host.at_rest(fault.guard + 60) else ["the guard waits for ever"]
             self._measure(before, since, process.returncode, ended)
         finally:
             controller.close()
+
+    def _first(self, controller):
+        run, options = self.fault.first
+        process = controller.start(run, options, 30)
+        if process.wait(LONGEST):
+            raise Failed("the run before it failed: %s" % process.path.read_text(encoding="utf-8")[-1500:])
+        controller.disconnect()
 
     def _from_outside(self, controller, process, watcher):
         """What happens outside the host while the run goes on."""
@@ -133,10 +141,8 @@ class Attempt:
         if watcher.poll() is None:
             if self.fault.expected != REFUSED and (what or self.fault.during):
                 self.measured.mistakes.append("the run had ended before the fault")
-            return
-        if what == "kill":
+        elif what == "kill":
             controller.kill(process)
-            self.killed = True
         elif what == "drop":
             controller.disconnect()
         elif what == "cut":
@@ -144,28 +150,37 @@ class Attempt:
                 time.sleep(self.fault.away)
         elif what == "reboot":
             self.host.reboot()
-        elif what == "again":
+        elif what == "guess":
+            for _ in range(6):
+                self.host.lets_in("nobody-at-all")
+        elif what == "beside":
             second = Controller(self.host, self.fault.user)
             try:
-                twin = second.start(self.fault.run, self.fault.options, self.fault.guard)
+                twin = second.start(self.fault.beside, self.fault.options, self.fault.guard)
                 twin.wait(LONGEST)
-                self.again = twin.path.read_text(encoding="utf-8", errors="replace")
+                self.beside = twin.path.read_text(encoding="utf-8", errors="replace")
                 if not twin.returncode:
-                    self.measured.mistakes.append("the second run was not refused")
+                    self.measured.mistakes.append("the run beside it was not refused")
             finally:
                 second.close()
 
     def _measure(self, before, since, code, ended):
         host, fault, measured = self.host, self.fault, self.measured
-        back_in = host.lets_in_within(60, port=fault.port)
+        # The new port only where the change may stay: a run that was killed never tells.
+        port = fault.port if code == 0 else 22
+        if not fault.mends:
+            back_in = host.lets_in_within(fault.guard + 60, port=port)
+        if not host.at_rest(fault.guard + 60):
+            measured.mistakes.append("the guard waits for ever")
+        measured.changed = difference(before, host.state())
+        if fault.mends:
+            host.sh(fault.mends)
+            back_in = host.lets_in_within(fault.guard + 60, port=port)
         armed, _back = host.armed(since)
         if back_in is None:
             measured.mistakes.append("no login works")
         else:
             measured.seconds = round(back_in - (armed or ended), 1)
-        if not host.at_rest(5):
-            measured.mistakes.append("the guard is still armed")
-        measured.changed = difference(before, host.state())
         if code == 0:
             measured.outcome = SUCCEEDED
         else:
@@ -174,10 +189,10 @@ class Attempt:
         measured.message = message(measured.output)
         if measured.outcome != fault.expected:
             measured.mistakes.append("%s, where %s was expected" % (measured.outcome, fault.expected))
-        for wanted, text in ((fault.says, measured.output), (fault.again_says, self.again)):
+        for wanted, text in ((fault.says, measured.output), (fault.beside_says, self.beside)):
             if wanted and not re.search(wanted, text):
                 measured.mistakes.append("no word of `%s`, but: %s" % (wanted, message(text) or text[-500:]))
-        if "Traceback" in measured.output + self.again:
+        if "Traceback" in measured.output + self.beside:
             measured.mistakes.append("a traceback")
         if fault.holds:
             try:
@@ -231,7 +246,7 @@ def main():
             took = "" if found.seconds is None else ", login after %.1f s" % found.seconds
             lines = ["%s %5.1f s  %s: %s%s" % (word, time.monotonic() - started, found.name, found.outcome, took)]
             lines += ["                  " + text for text in [found.message, *found.mistakes] if text]
-            lines += [found.output] if given.verbose or found.mistakes else []
+            lines += [found.output] if given.verbose else []
             print("\n".join(lines), flush=True)
 
     threads = [threading.Thread(target=work, args=(host,)) for host in hosts]

@@ -17,10 +17,10 @@ import subprocess
 import sys
 
 KEPT = "/root/lockout"
-FOLDERS = ("/etc", "/home/deploy/.ssh", "/home/visitor/.ssh", "/root/.ssh", "/usr/local")
+FOLDERS = ("/etc", "/var/lib/nself-prod", "/home/deploy/.ssh", "/home/visitor/.ssh", "/root/.ssh", "/usr/local")
 # What the guard itself works with, and what the container engine writes.
 NOT_STATE = re.compile(
-    r"/etc/(nself-prod(/|$)|systemd/system/(.*/)?nself-prod-rollback\.|(mtab|resolv\.conf|hosts|hostname|\.pwd\.lock)$|ld\.so\.cache$)"
+    r"/etc/(nself-prod$|nself-prod/roll|systemd/system/(.*/)?nself-prod-rollback\.|(mtab|resolv\.conf|hosts|hostname|\.pwd\.lock)$|ld\.so\.cache$)"
 )
 UNITS = ("ssh.service", "ssh.socket", "ufw.service", "fail2ban.service", "nftables.service")
 
@@ -56,13 +56,18 @@ def describe(path):
 
 
 def rules():
-    """Return {command: what it prints, without counters and dates}."""
+    """Return {command: what it prints, without counters and dates}. A table without a rule that drops nothing is as good as none."""
     out = {}
     for command in ("iptables-save", "ip6tables-save"):
-        lines = [re.sub(r"\[\d+:\d+\]", "", line).strip() for line in run(command).splitlines()]
-        out[command] = "\n".join(line for line in lines if line and not line.startswith("#"))
+        found = re.sub(r" ?\[\d+:\d+\]|^#.*\n", "", run(command), flags=re.M)
+        tables = re.findall(r"^\*.*?^COMMIT$", found, re.M | re.S)
+        out[command] = "\n".join(table for table in tables if re.search(r"^-A|^:\S+ (?!ACCEPT)", table, re.M))
     listed = re.sub(r"counter packets \d+ bytes \d+", "counter", run("nft", "list", "ruleset"))
-    out["nft list ruleset"] = "\n".join(line for line in listed.splitlines() if not line.startswith("#"))
+    tables = re.findall(r"^table .*?^}$", listed, re.M | re.S)
+    # Those of iptables are told above.
+    out["nft list ruleset"] = "\n".join(
+        table for table in tables if not re.match(r"table ip6? (filter|nat|mangle|raw|security) ", table)
+    )
     return out
 
 
@@ -88,6 +93,9 @@ def state(address):
             run("systemctl", "is-enabled", unit).strip(),
             run("systemctl", "is-active", unit).strip(),
         )
+    if out["ssh.socket"].endswith(" active"):
+        # Whether it runs is then a matter of whether somebody has come.
+        out["ssh.service"] = out["ssh.service"].split()[0]
     return out
 
 

@@ -146,6 +146,17 @@ def test_where_no_login_works_the_host_has_taken_it_back(clock):
     assert asked[-1][1] == 22 and connection.options["port"] == 22
 
 
+def test_logins_that_are_denied_are_few(clock):
+    denied = AnsibleConnectionFailure("deploy@198.51.100.7: Permission denied (publickey).")
+
+    def host(args, run):
+        return denied if clock.now < 75 else status(args, run)
+
+    result, asked, _connection = change(ARMED, host)
+    assert result["rolled_back"] and "Permission denied" in result["msg"]
+    assert len(asked) <= 5 and clock.now < 90
+
+
 def test_the_first_reason_is_the_one_that_is_told(clock):
     answers = iter([GONE, NOT_WAITING])
 

@@ -106,12 +106,38 @@ def test_it_says_what_it_could_not_put_back(place):
     assert Guard(host, "a1").roll_back() == "`false` ended with 1"
 
 
+def test_folders_come_and_go_with_what_is_in_them(place):
+    (place / "folder").mkdir(mode=0o750)
+    (place / "folder/file").write_text("old\n")
+    host = Systemd()
+    Guard(host, "a1").arm([str(place / name) for name in ("folder/file", "new/deep/file", "shared/file")], [])
+    shutil.rmtree(str(place / "folder"))
+    for name in ("new/deep", "shared"):
+        (place / name).mkdir(parents=True)
+        (place / name / "file").write_text("new\n")
+    (place / "shared/other").write_text("somebody else's\n")
+    assert Guard(host, "a1").roll_back() == "ok"
+    assert (place / "folder/file").read_text() == "old\n" and (place / "folder").stat().st_mode & 0o777 == 0o750
+    assert not (place / "new").exists() and os.listdir(str(place / "shared")) == ["other"]
+
+
+def test_what_is_as_it_was_is_not_touched(place):
+    (place / "file").write_text("old\n")
+    before = (place / "file").stat()
+    host = Systemd()
+    Guard(host, "a1").arm([str(place / "file")], [])
+    assert Guard(host, "a1").roll_back() == "ok"
+    after = (place / "file").stat()
+    assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+
+
 def test_copies_that_found_no_way_back_are_kept(place):
     (place / "folder").mkdir()
     (place / "folder/file").write_text("old\n")
     host = Systemd()
     Guard(host, "a1").arm([str(place / "folder/file")], [])
     shutil.rmtree(str(place / "folder"))
+    (place / "folder").write_text("in the way\n")
     assert "cannot be put back" in Guard(host, "a1").roll_back()
     assert (place / "etc/rollback-failed/0").read_text() == "old\n" and Guard(host, "a1").armed() is None
 

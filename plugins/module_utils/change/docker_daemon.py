@@ -26,6 +26,7 @@ SPEC = {
     "insecure_registries": {"type": "list", "elements": "str", "default": []},
     "settings": {"type": "dict", "default": {}},
     "group_users": {"type": "list", "elements": "str", "default": []},
+    "group_manage": {"type": "bool", "default": True},
     "group_keep_owner": {"type": "bool", "default": True},
     "restart": {"type": "bool", "default": True},
     "project_dir": {"type": "str"},
@@ -202,6 +203,9 @@ class _Setup:
 
     def _restart(self, path: str, before: Optional[str], running: Dict[str, str]) -> None:
         """Restart the engine. before: what daemon.json said, to be put back where the engine does not come up with the new one."""
+        if not self.changes.check:
+            # systemd counts starts, and refuses the fourth in a minute.
+            self.host.run(["systemctl", "reset-failed", "docker.service"], timeout=20)
         try:
             self.changes.run(["systemctl", "restart", "docker.service"], _told(running), timeout=180.0)
             if not self.changes.check:
@@ -288,15 +292,17 @@ def _socket(host: Host, changes: Changes) -> None:
 
 
 def _group(host: Host, changes: Changes, params: Dict[str, Any], need: Sources, left: List[str]) -> None:
-    allowed = params["group_users"]
+    allowed, manage = params["group_users"], params["group_manage"]
     members = docker.group_of(host)["members"]
     listed = _listed(host)
-    owner = _owner(host, need) if params["group_keep_owner"] and members else None
+    owner = _owner(host, need) if manage and params["group_keep_owner"] and members else None
     for name in members:
-        if allowed is not None and name in allowed:
+        if name in allowed:
             continue
-        if allowed is None:
-            left.append("%s is root through the group docker: name who may be in docker_daemon_group_users" % name)
+        if not manage:
+            left.append(
+                "%s is root through the group docker: name who may be there in docker_daemon_group_users" % name
+            )
         elif name == owner:
             left.append(
                 "%s owns the project and stays in the group docker, which makes him root: name him in docker_daemon_group_users "

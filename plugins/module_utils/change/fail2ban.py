@@ -15,6 +15,7 @@ from ansible_collections.nself.prod.plugins.module_utils.change import fail2ban_
 from ansible_collections.nself.prod.plugins.module_utils.change import operator as operators
 from ansible_collections.nself.prod.plugins.module_utils.change.changes import ChangeError, Changes, command
 from ansible_collections.nself.prod.plugins.module_utils.change.fail2ban_config import Jail
+from ansible_collections.nself.prod.plugins.module_utils.change.patient import Patient
 from ansible_collections.nself.prod.plugins.module_utils.change.tables import fail2ban as tables
 from ansible_collections.nself.prod.plugins.module_utils.host import NotFound, first_line
 from ansible_collections.nself.prod.plugins.module_utils.parse import fail2ban as parse
@@ -35,24 +36,28 @@ def work(
     host: Any, changes: Changes, params: Mapping[str, Any], pause: Callable[[float], None] = time.sleep
 ) -> Dict[str, Any]:
     """Bring fail2ban to what the params (the module's options) say. Return what else the module returns."""
+    host = Patient(host)
     _check(params)
     installed = host.which(CLIENT) is not None
     if not installed and not changes.check:
         raise ChangeError("fail2ban is not installed; install the packages fail2ban and python3-systemd first")
     operator = operators.find(host)
     plan = Plan(host, changes, params, operator)
+    overruled = config.overruled(config.settings(plan.text), plan.later)
+    if overruled:
+        raise ChangeError("%s, and is read after %s: rename it or take that out" % (overruled[0], config.PATH))
     wrote = plan.write()
     if not installed:
         changes.note("fail2ban is started with these jails as soon as it is installed")
         return plan.result(None)
-    overruled = config.overruled(config.settings(plan.text), plan.later)
-    if overruled:
-        raise ChangeError("%s, and is read after %s: rename it or take that out" % (overruled[0], config.PATH))
-    seen: Mapping[str, Any] = collect(host.within(20.0), None)
+    seen: Mapping[str, Any] = collect(host, None)
     wrong = [] if wrote else plan.differences(seen)
+    own = operator.address if operator is not None and params["ignore_operator"] else None
+    unbanned = _unban(host, changes, own, seen)
     if _service(host, changes, seen["state"], wrote, wrong) and not changes.check:
         seen = _settled(host, plan, pause)
-    unbanned = _unban(host, changes, operator.address if operator and params["ignore_operator"] else None, seen)
+        # It takes up the bans that it had when it was stopped.
+        unbanned = unbanned or _unban(host, changes, own, seen)
     return plan.result(unbanned)
 
 
@@ -80,7 +85,7 @@ class Plan:
     """What the files have to say, worked out from the options and from what there is."""
 
     def __init__(self, host: Any, changes: Changes, params: Mapping[str, Any], operator: Optional[Any]) -> None:
-        self._changes, self._params = changes, params
+        self._host, self._changes, self._params = host, changes, params
         self.left_out: Dict[str, str] = {}
         ours = changes.read(config.PATH) or ""
         before, self.later = _others(host, changes)
@@ -130,15 +135,15 @@ class Plan:
     def _nginx(self, host: Any, ours: str) -> List[Jail]:
         params, names = self._params, self._params["nginx_jails"]
         self.source = nginx.find(host, params["project_dir"])
-        files = {name: tuple(self.source.logs.get(tables.NGINX[name], ())) for name in names}
         if self.source.gone:
-            files.update(nginx.kept(host, _logpaths(ours)))
+            self.source = nginx.kept(host, _earlier(ours), self.source.problem)
+        files = {name: tuple(self.source.logs.get(tables.NGINX[name], ())) for name in names}
         self._reasons(host, names, files)
         words = [name for name in names if name not in self.left_out]
         return [self._container_jail(name, files[name]) for name in words]
 
     def _reasons(self, host: Any, names: Sequence[str], files: Mapping[str, Sequence[str]]) -> None:
-        chain = self.banaction == "nftables" or _has_docker_user(host)
+        chain = self.banaction == "nftables" or not any(files.values()) or _has_docker_user(host)
         for name in names:
             if not files[name]:
                 kind = tables.NGINX[name]
@@ -162,6 +167,7 @@ class Plan:
             tuple(actions),
             tables.CONTAINER_HOOKS[kind],
             files=tuple(files),
+            zone=self.source.zone,
         )
 
     def write(self) -> bool:
@@ -176,7 +182,7 @@ class Plan:
             changes.run(["systemctl", "daemon-reload"], "systemd reads its units anew")
         if wrote and not changes.check:
             try:
-                _test(changes.host)
+                _test(self._host)
             except ChangeError:
                 for path in wrote:
                     text = before[path]
@@ -224,10 +230,10 @@ def _others(host: Any, changes: Changes) -> Tuple[List[config.Settings], Dict[st
     return [found[path] for path in first if path in found], {path: found[path] for path in found if path not in first}
 
 
-def _logpaths(ours: str) -> Dict[str, List[str]]:
-    """Return the logs that our file names by jail. A file that somebody broke names none."""
+def _earlier(ours: str) -> config.Settings:
+    """Return what our file says now. One that somebody broke says nothing."""
     try:
-        return {name: keys["logpath"].split() for name, keys in config.settings(ours).items() if "logpath" in keys}
+        return config.settings(ours)
     except ValueError:
         return {}
 
@@ -265,7 +271,7 @@ def _ssh_ports(host: Any, operator: Optional[Any]) -> List[int]:
         ports.add(operator.server_port)
     if not ports:
         # It is stopped now: what it will listen on.
-        done = command(host, ["sshd", "-T"], timeout=10.0)
+        done = command(host, ["sshd", "-T"])
         lines = [line.partition(" ")[2] for line in done.out.splitlines() if line.startswith("listenaddress ")]
         ports = {port for _address, port in ssh_daemon.addresses(lines)}
     return sorted(ports)
@@ -289,7 +295,7 @@ def _has_filter(host: Any, name: str) -> bool:
 
 def _test(host: Any) -> None:
     """Raises ChangeError where fail2ban would not start with what the files say."""
-    done = host.run([CLIENT, "-t"], timeout=30.0)
+    done = host.run([CLIENT, "-t"])
     if done.rc != 0:
         said = first_line(
             "\n".join(line for line in (done.err + done.out).splitlines() if "ERROR" in line)
@@ -329,7 +335,7 @@ def _settled(host: Any, plan: Plan, pause: Callable[[float], None]) -> Mapping[s
     """Wait until the server does what the file says. Raises ChangeError where it never does."""
     started = host.now()
     while True:
-        seen = collect(host.within(20.0), None)
+        seen = collect(host, None)
         wrong = plan.differences(seen)
         if not wrong:
             return seen

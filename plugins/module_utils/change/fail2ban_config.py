@@ -33,7 +33,7 @@ Settings = Dict[str, Dict[str, str]]
 class Jail:
     """A jail as it has to be. files: logs that it reads, none: the journal's `matches`; hooks: one of them has to be banned in.
 
-    ports: those that a ban has to close, all where there is none.
+    ports: those that a ban has to close, all where there is none. zone: the time zone of logs that do not say, "" for the host's.
     """
 
     name: str
@@ -46,6 +46,7 @@ class Jail:
     ports: Tuple[int, ...] = ()
     files: Tuple[str, ...] = ()
     matches: str = ""
+    zone: str = ""
 
 
 def render(
@@ -63,6 +64,7 @@ def render(
             ("filter", jail.filter),
             ("backend", "polling" if jail.files else "systemd"),
             ("logpath", "\n          ".join(jail.files)) if jail.files else ("journalmatch", jail.matches),
+            *([("logtimezone", jail.zone)] if jail.zone else []),
             ("maxretry", str(jail.maxretry)),
             ("findtime", str(jail.findtime)),
             ("bantime", str(jail.bantime)),
@@ -84,8 +86,10 @@ def settings(text: str) -> Settings:
     parser = configparser.RawConfigParser(strict=False, allow_no_value=True, default_section="\0", delimiters=("=",))
     try:
         parser.read_string(text)
-    except configparser.Error as error:
-        raise ValueError(" ".join(str(error).split())) from None
+    except configparser.MissingSectionHeaderError as error:
+        raise ValueError("line %d stands in no section" % error.lineno) from None
+    except configparser.ParsingError as error:
+        raise ValueError("line %d is not understood" % error.errors[0][0]) from None
     return {name: {key: value or "" for key, value in parser.items(name)} for name in parser.sections()}
 
 

@@ -6,16 +6,18 @@ from __future__ import annotations
 
 import posixpath
 from dataclasses import dataclass
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from ansible_collections.nself.prod.plugins.module_utils.audit.collect import containers, docker, project
 from ansible_collections.nself.prod.plugins.module_utils.audit.collector import Collector, Options, collect_all
 from ansible_collections.nself.prod.plugins.module_utils.audit.facts import Unread
 from ansible_collections.nself.prod.plugins.module_utils.audit.model import Level
+from ansible_collections.nself.prod.plugins.module_utils.change.tables.fail2ban import NGINX
 from ansible_collections.nself.prod.plugins.module_utils.deployment.discovery import FOUND, NONE
 from ansible_collections.nself.prod.plugins.module_utils.host import HostError, NotFound
 
 FOLDER = "/var/log/nginx"  # in the container
+UTC = ("UTC", "Etc/UTC", "UTC0", "Universal", "Zulu", "GMT")
 STOPPED = "nginx does not run, so where it writes its logs is not known"
 
 
@@ -24,12 +26,14 @@ class Source:
     """Where nginx's logs are on the host. logs: {error or access: paths}; problem: why there is none; gone: it cannot be told now.
 
     host_network: a container of nginx's shares the network of the host, so its traffic passes where that of the host does.
+    zone: UTC where that is nginx's time, "" where it is the host's, or cannot be told.
     """
 
     logs: Mapping[str, Sequence[str]]
     problem: str = ""
     gone: bool = False
     host_network: bool = False
+    zone: str = ""
 
 
 def find(host: Any, project_dir: Optional[str]) -> Source:
@@ -71,7 +75,27 @@ def logs_of(host: Any, units: Any) -> Source:
         return Source({}, str(error))
     names = sorted(path for path in set(names) if _is_file(host, path))
     logs = {kind: [path for path in names if path.endswith("%s.log" % kind)] for kind in ("error", "access")}
-    return Source(logs, host_network=any("network" in unit["host_namespaces"] for unit in units))
+    zones = {_zone(host, unit) for unit in units}
+    return Source(
+        logs,
+        host_network=any("network" in unit["host_namespaces"] for unit in units),
+        zone=zones.pop() if len(zones) == 1 else "",
+    )
+
+
+def _zone(host: Any, unit: Mapping[str, Any]) -> str:
+    """Return the container's time zone. nginx's error log does not say which it is written in, and a host need not live in UTC."""
+    told = unit["environment"].get("TZ", "").lstrip(":")
+    if told:
+        return "UTC" if told in UTC else ""
+    try:
+        text = host.read_bytes("/proc/%s/root/etc/localtime" % unit["pid"])
+    except NotFound:
+        return "UTC"
+    except HostError:
+        return ""
+    # A zone file ends with its rule.
+    return "UTC" if text.rstrip().endswith(b"\nUTC0") else ""
 
 
 def _folders(unit: Mapping[str, Any]) -> List[str]:
@@ -84,11 +108,23 @@ def _folders(unit: Mapping[str, Any]) -> List[str]:
     return out
 
 
-def kept(host: Any, earlier: Mapping[str, Sequence[str]]) -> Dict[str, Tuple[str, ...]]:
-    """Return the jails of earlier runs whose logs all still exist: an nginx that is stopped for an hour does not cost its jails."""
-    return {
-        name: tuple(paths) for name, paths in earlier.items() if paths and all(_is_file(host, path) for path in paths)
-    }
+def kept(host: Any, earlier: Mapping[str, Mapping[str, str]], problem: str) -> Source:
+    """Return the source that an earlier run found, where its logs still exist: an nginx that is stopped costs it no jail.
+
+    earlier: what our file says, by jail.
+    """
+    logs: Dict[str, List[str]] = {}
+    known = [(NGINX[name], keys) for name, keys in earlier.items() if name in NGINX]
+    for kind, keys in known:
+        paths = keys.get("logpath", "").split()
+        if paths and all(_is_file(host, path) for path in paths):
+            logs[kind] = paths
+    return Source(
+        logs,
+        problem,
+        host_network=any("-host" in keys.get("action", "") for _kind, keys in known),
+        zone=known[0][1].get("logtimezone", "") if known else "",
+    )
 
 
 def _is_file(host: Any, path: str) -> bool:

@@ -13,13 +13,14 @@ import re
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence
 
 from ansible_collections.nself.prod.plugins.module_utils.change.changes import ChangeError
-from ansible_collections.nself.prod.plugins.module_utils.change.firewall_kernel import appended, batch
+from ansible_collections.nself.prod.plugins.module_utils.change.firewall_kernel import appended, batch, parsed
 from ansible_collections.nself.prod.plugins.module_utils.change.firewall_rules import FAMILIES, Rule
 from ansible_collections.nself.prod.plugins.module_utils.change.tables import docker_user
 from ansible_collections.nself.prod.plugins.module_utils.host import HostError, NotFound
+from ansible_collections.nself.prod.plugins.module_utils.parse import packet_filter
+from ansible_collections.nself.prod.plugins.module_utils.parse.packet_filter import Packet
 
 CHAIN = "NSELF-PROD-DOCKER"
-TABLE = "nself_prod_docker"
 FOLDER = "/etc/nself-prod"
 SCRIPT = FOLDER + "/docker-user"
 UNIT = "nself-prod-docker-user.service"
@@ -96,12 +97,10 @@ def _rule(rule: Rule, target: str) -> str:
     return "%s%s-m conntrack --ctstate DNAT%s -j %s" % (source, proto, port, target)
 
 
-def script(docker: Docker, allow: Sequence[Rule], deny: Sequence[Rule]) -> str:
-    """Return the script that the unit runs."""
-    rules = {
-        family: "\n".join("-A %s %s" % (CHAIN, rule) for rule in chain(family, allow, deny)) for family in FAMILIES
-    }
-    return docker_user.IPTABLES.substitute(CHAIN=CHAIN, V4=rules["v4"], V6=rules["v6"])
+def script(rules: Mapping[str, Sequence[str]]) -> str:
+    """Return the script that the unit runs. rules: of our chain, by family."""
+    lines = {family: "\n".join("-A %s %s" % (CHAIN, rule) for rule in rules[family]) for family in FAMILIES}
+    return docker_user.IPTABLES.substitute(CHAIN=CHAIN, V4=lines["v4"], V6=lines["v6"])
 
 
 def unit() -> str:
@@ -122,6 +121,23 @@ def drift(table: str, family: str, wanted: Sequence[str]) -> str:
         if re.search(r"-j (RETURN|ACCEPT)\b", rule):
             break
     return "%s: DOCKER-USER does not ask the chain %s first" % (name, CHAIN)
+
+
+def bypasses(table: str, family: str, interfaces: Sequence[str]) -> List[str]:
+    """Return the rules of FORWARD that let strangers through to published ports before DOCKER-USER is asked."""
+    out = []
+    for rule in appended(table, "FORWARD"):
+        if rule == "-j DOCKER-USER":
+            break
+        line = "-A FORWARD " + rule
+        if not re.search(r"(^| )-j ACCEPT\b", rule):
+            continue
+        tables = parsed("*filter\n:FORWARD DROP [0:0]\n%s\nCOMMIT\n" % line, family)
+        # A port that is nowhere else: what such a rule lets through, it lets through whatever the port outside.
+        packets = (Packet(family, proto, name, 1) for proto in ("tcp", "udp") for name in interfaces)
+        if any(packet_filter.reach(tables, "forward", packet).open for packet in packets):
+            out.append(line)
+    return out
 
 
 def removal(table: str) -> Optional[str]:

@@ -71,7 +71,12 @@ def drift(table: str, family: str, files: Mapping[str, str]) -> Drift:
     if wrong:
         return Drift(RELOAD, "%s: the default of %s is not %s" % (name, wrong[0], POLICIES[wrong[0]]))
     written = _written(files["before"] + files["after"])
-    held = Counter(re.findall(r"^-A (\S+)", table, re.MULTILINE))
+    held = _held(table, prefix)
+    if not all(
+        "-j %s-user-%s" % (prefix, builtin.lower()) in appended(table, "%s-before-%s" % (prefix, builtin.lower()))
+        for builtin in BUILTIN
+    ):
+        return Drift(RELOAD, "%s: nothing leads to the rules of ufw's file any more" % name)
     fewer = [chain for chain, number in sorted(written.items()) if held[chain] < number]
     if fewer:
         return Drift(RELOAD, "%s: rules are missing from the chain %s" % (name, fewer[0]))
@@ -84,13 +89,20 @@ def tampered(table: str, family: str, files: Mapping[str, str]) -> Optional[str]
     """Return a chain of ufw that holds more than ufw's files say, so that loading them again takes it out."""
     prefix = PREFIX[family]
     written = _written(files["before"] + files["after"])
-    held = Counter(re.findall(r"^-A (\S+)", table, re.MULTILINE))
+    held = _held(table, prefix)
     for chain in ("%s-%s-input" % (prefix, kind) for kind in ("before", "after", "reject", "track", "skip-to-policy")):
         own = 1 if chain.endswith("skip-to-policy-input") else written[chain]
         if held[chain] > own:
             return chain
     logging = [chain for chain in held if re.match(r"%s-\S*logging-input$" % prefix, chain)]
     return next((chain for chain in logging if any("-j ACCEPT" in rule for rule in appended(table, chain))), None)
+
+
+def _held(table: str, prefix: str) -> "Counter[str]":
+    """Return how many rules each chain has, but for the way to the user rules, which ufw's start adds by itself."""
+    held = Counter(re.findall(r"^-A (\S+)", table, re.MULTILINE))
+    held.subtract(re.findall(r"^-A (\S+) -j %s-user-(?:input|output|forward)$" % prefix, table, re.MULTILINE))
+    return held
 
 
 def _written(text: str) -> "Counter[str]":
@@ -221,6 +233,14 @@ def foreign_accepts(table: str, family: str, interfaces: List[str], wanted: Open
         if beyond(opened(reach(parsed(alone, family), family, interfaces), doubtful=False), wanted):
             out.append(line)
     return out
+
+
+def testable(text: str) -> str:
+    """Return a file of ufw with the chains declared that only ufw's start makes, so that iptables-restore can test it alone."""
+    names = set(re.findall(r" -[jg] (ufw6?-\S+)", text)) | set(re.findall(r"^-[AI] (ufw6?-\S+)", text, re.MULTILINE))
+    names -= set(re.findall(r"^:(\S+)", text, re.MULTILINE))
+    chains = "".join(":%s - [0:0]\n" % name for name in sorted(names))
+    return re.sub(r"^\*filter[ \t]*\n", lambda found: found.group(0) + chains, text, count=1, flags=re.MULTILINE)
 
 
 # -- batches for iptables-restore --noflush ----------------------------------------------------------------------------

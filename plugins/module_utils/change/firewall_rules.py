@@ -186,19 +186,28 @@ def _block(part: str, path: str) -> Block:
 def reconcile(found: Sequence[Block], wanted: Sequence[Block], purge: bool) -> List[Block]:
     """Return the blocks that the file is to have.
 
-    With purge they are the bans of fail2ban and then the wanted ones, in their order; without, what is wanted and not there is
-    added to what is there, as `ufw` does it.
+    With purge they are the bans of fail2ban, then the wanted ones in their order, then those for outgoing and routed traffic, which
+    nobody can wish for here; without, what is wanted and not there is added to what is there, as `ufw` does it.
     """
     if purge:
-        return [each for each in found if _is_ban(each)] + list(wanted)
+        others = [each for each in found if not _is_incoming(each)]
+        return [each for each in found if _is_ban(each)] + list(wanted) + others
     by_fields = {each.fields: each for each in wanted}
     kept = [by_fields.get(each.fields, each) for each in found]
     there = {each.fields for each in found}
     return kept + [each for each in wanted if each.fields not in there]
 
 
+def _direction(found: Block) -> str:
+    return found.fields[-1] if len(found.fields) in (7, 9) else "in"
+
+
+def _is_incoming(found: Block) -> bool:
+    return ":" not in found.fields[0] and _direction(found).startswith("in")
+
+
 def _is_ban(found: Block) -> bool:
-    return found.fields[0] in ("deny", "reject") and found.comment.startswith(BAN)
+    return found.fields[0] in ("deny", "reject") and _is_incoming(found) and found.comment.startswith(BAN)
 
 
 def shown(found: Block) -> str:
@@ -208,7 +217,7 @@ def shown(found: Block) -> str:
     if target not in EVERYWHERE.values():
         text += " to %s" % target
     text += "" if source in EVERYWHERE.values() else " from %s" % source
-    where = found.fields[-1] if len(found.fields) in (7, 9) else "in"
+    where = _direction(found)
     if where != "in":
         text += " " + where.replace("_", " on ").replace("!", " ")
     return text + (" (v6)" if target == EVERYWHERE["v6"] else "")
@@ -224,10 +233,10 @@ def decision(blocks: Sequence[Block], address: str, port: int) -> Tuple[str, Opt
     """
     for each in blocks:
         action, proto, ports, target, source_port, source = each.fields[:6]
-        where = each.fields[-1] if len(each.fields) in (7, 9) else "in"
-        if ":" in action or not where.startswith("in") or proto not in ("any", "tcp"):
+        where = _direction(each)
+        if not _is_incoming(each) or proto not in ("any", "tcp"):
             continue
-        if not _covers(ports, port) or not _contains(source, address):
+        if not covers(ports, port) or not _contains(source, address):
             continue
         action = action.partition("_")[0]
         partial = source_port != "any" or where != "in" or target not in EVERYWHERE.values()
@@ -237,7 +246,7 @@ def decision(blocks: Sequence[Block], address: str, port: int) -> Tuple[str, Opt
     return "deny", None
 
 
-def _covers(ports: str, port: int) -> bool:
+def covers(ports: str, port: int) -> bool:
     if ports == "any":
         return True
     for part in ports.split(","):

@@ -14,6 +14,7 @@ import json
 import os
 import shlex
 import shutil
+import stat
 import time
 from dataclasses import dataclass
 from typing import Any, Dict, Iterator, List, Optional, Sequence
@@ -190,16 +191,26 @@ class Guard:
     def _write_state(self, keep: Sequence[str], undo: Sequence[Sequence[str]], connection: str) -> None:
         state = {"run": self.run, "since": self.host.now(), "seconds": self.seconds, "connection": connection}
         kept: List[str] = []
+        emptied: List[str] = []  # folders that are not there yet; one that holds something of somebody else stays
         for number, path in enumerate(keep):
+            folder = os.path.dirname(path)
             if os.path.lexists(path):
                 command(self.host, ["cp", "-a", "--", path, "%s/%d" % (STATE, number)], timeout=30)
+                info = os.stat(folder)
+                access = (stat.S_IMODE(info.st_mode), info.st_uid, info.st_gid)
+                kept.append("folder %o %d:%d %s" % (access + (shlex.quote(folder),)))
                 kept.append("put_back %d %s" % (number, shlex.quote(path)))
-            else:
-                kept.append("take_away %s" % shlex.quote(path))
+                continue
+            kept.append("take_away %s" % shlex.quote(path))
+            while not os.path.lexists(folder):
+                emptied.append("rmdir %s 2>/dev/null" % shlex.quote(folder))
+                folder = os.path.dirname(folder)
         commands = ["try %s" % " ".join(shlex.quote(word) for word in argv) for argv in undo]
         values = {"STATE": STATE, "OUTCOME": OUTCOME, "LOCK": LOCK, "UNITS": UNITS, "UNIT": UNIT, "RUN": self.run}
         values.update(
-            KEPT="\n".join(kept), UNDO="\n".join(commands), LINKS=" ".join("%s/%s" % (UNITS, link) for link in LINKS)
+            KEPT="\n".join(kept + sorted(set(emptied), reverse=True)),
+            UNDO="\n".join(commands),
+            LINKS=" ".join("%s/%s" % (UNITS, link) for link in LINKS),
         )
         _write(STATE + "/roll-back", rollback_script.script(values), 0o700)
         _write(STATE + "/applier", _process(self.host), 0o600)

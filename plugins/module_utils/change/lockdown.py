@@ -141,6 +141,7 @@ class Lockdown(guarded.Guarded):
     def enforce(self) -> None:
         if self.wanted:
             command(self.host, [rules.NFT, "-f", rules.RULES], timeout=20)
+            lockdown_host.end(self.host, lockdown_host.cut_off(self.host, self.wish))
             command(self.host, ["systemctl", "daemon-reload"], timeout=60)
             # Not waited for: the rules are in force, and a queue of systemd's must not hold that up.
             command(self.host, ["systemctl", "--no-block", "start", rules.UNIT], timeout=20)

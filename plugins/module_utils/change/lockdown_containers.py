@@ -25,6 +25,7 @@ SPEC = {
 }
 GRACE = 10  # seconds that Docker gives a container to end by itself where nothing else is said
 ROOM = 60.0  # seconds on top, for an engine under load
+TASKS = "/run/docker/runtime-runc/moby"  # one folder for each that runs
 
 Container = Mapping[str, Any]
 
@@ -130,6 +131,8 @@ def _inspect(host: Any) -> List[Dict[str, Any]]:
     try:
         listed = host.run(["docker", "ps", "--all", "--quiet", "--no-trunc"], timeout=20)
         if listed.rc != 0:
+            if not _tasks(host):
+                return []  # the engine is off, and has left nothing running
             raise ChangeError("docker does not answer: %s" % first_line(listed.err))
         ids = listed.out.split()
         if not ids:
@@ -141,6 +144,14 @@ def _inspect(host: Any) -> List[Dict[str, Any]]:
         raise ChangeError("docker does not answer: %s" % (error.detail or error.reason)) from error
     except ValueError as error:
         raise ChangeError("docker inspect cannot be read: %s" % error) from error
+
+
+def _tasks(host: Any) -> bool:
+    """Return whether containers of Docker's run, with or without its engine."""
+    try:
+        return bool(host.listdir(TASKS))
+    except NotFound:
+        return False
 
 
 def _grace(container: Container) -> float:

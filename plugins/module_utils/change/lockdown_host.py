@@ -11,7 +11,15 @@ from typing import Any, Dict, List, Optional, Tuple
 from ansible_collections.nself.prod.plugins.module_utils.audit.collect import ssh_daemon
 from ansible_collections.nself.prod.plugins.module_utils.change.changes import ChangeError, command
 from ansible_collections.nself.prod.plugins.module_utils.change.guard import Refused
-from ansible_collections.nself.prod.plugins.module_utils.change.lockdown_rules import NFT, TABLE
+from ansible_collections.nself.prod.plugins.module_utils.change.lockdown_rules import (
+    NFT,
+    TABLE,
+    Unusable,
+    Wish,
+    address,
+    networks,
+    within,
+)
 from ansible_collections.nself.prod.plugins.module_utils.host import HostError, NotFound, first_line
 from ansible_collections.nself.prod.plugins.module_utils.parse import proc_net
 
@@ -22,6 +30,7 @@ TUNNELS = frozenset(
 )
 # File systems of another machine that stall whoever touches them once it does not answer.
 REMOTE = frozenset("nfs nfs4 cifs smb3 smbfs ceph glusterfs fuse.glusterfs lustre ocfs2 gfs2 afs".split())
+AT_ONCE = 100  # connections that one ss ends
 
 Link = Dict[str, Any]
 
@@ -117,15 +126,58 @@ def inside(host: Any, found: List[Link]) -> Tuple[str, ...]:
     )
 
 
-def tunnel(host: Any, found: List[Link], address: str) -> Optional[str]:
+def tunnel(host: Any, found: List[Link], place: str) -> Optional[str]:
     """Return the tunnel by which packets go to an address, None where they go as they are."""
-    done = host.run(["ip", "-j", "route", "get", address])
+    done = host.run(["ip", "-j", "route", "get", place])
     try:
         device = str(json.loads(done.out)[0]["dev"])
     except (ValueError, KeyError, IndexError, TypeError):
         return None  # a route that cannot be told is left to the fresh login
     kinds = {link["name"]: link["kind"] for link in found}
     return device if kinds.get(device) in TUNNELS else None
+
+
+def cut_off(host: Any, wish: Wish) -> List[Tuple[str, str]]:
+    """Return (this end, other end) of the TCP connections of this host that the rules do not let through, as ss writes them."""
+    done = command(host, ["ss", "-Htn", "state", "established"])
+    rows = [line.split() for line in done.out.splitlines()]
+    ends = [(row[2], row[3]) for row in rows if len(row) >= 4 and "%" not in row[2] + row[3]]
+    inner = _networks(host, wish.inside) if ends else []
+    return [end for end in ends if not _passes(end, wish, inner)]
+
+
+def _passes(end: Tuple[str, str], wish: Wish, inner: List[Any]) -> bool:
+    (here, port), there = end[0].rsplit(":", 1), end[1].rsplit(":", 1)[0]
+    try:
+        own, other = address(here), address(there)
+    except Unusable:
+        return True  # nothing is ended that is not understood
+    if other.is_loopback or other == own or within(list(wish.peers) + inner, other):
+        return True
+    return port.isdigit() and int(port) in wish.ports and within(wish.sources, other)
+
+
+def _networks(host: Any, devices: Tuple[str, ...]) -> List[Any]:
+    """Return the networks that lie behind these interfaces."""
+    found: List[Any] = []
+    for family in ("-4", "-6"):
+        done = command(host, ["ip", family, "-j", "route", "show"])
+        try:
+            texts = [str(item["dst"]) for item in json.loads(done.out or "[]") if item.get("dev") in devices]
+            found += networks([text for text in texts if text != "default"])
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ChangeError("`ip %s -j route show` cannot be read: %s" % (family, error)) from error
+    return found
+
+
+def end(host: Any, connections: List[Tuple[str, str]]) -> None:
+    """End TCP connections: one that is only silent while the rules are in force would go on after them."""
+    for first in range(0, len(connections), AT_ONCE):
+        words: List[str] = []
+        for here, there in connections[first : first + AT_ONCE]:
+            words += ["or"] * bool(words) + ["(", "src", here, "and", "dst", there, ")"]
+        # A kernel that cannot do this says so, and the rules hold all the same.
+        host.run(["ss", "-K", "-tn", "state", "established"] + words, timeout=20)
 
 
 def remote_disks(host: Any) -> List[Tuple[str, str]]:

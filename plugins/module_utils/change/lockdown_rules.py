@@ -45,7 +45,7 @@ class Wish:
 def address(text: str) -> Any:
     """Return an address as it stands in a packet: without a zone, and as IPv4 where it is IPv4 written as IPv6. Raises Unusable."""
     try:
-        found = ipaddress.ip_address(text.strip().strip("[]").partition("%")[0])
+        found = ipaddress.ip_address(text.strip().partition("%")[0].strip("[]"))
     except ValueError:
         raise Unusable("%s is no IP address" % text) from None
     return getattr(found, "ipv4_mapped", None) or found

@@ -244,8 +244,16 @@ def _sudoers(
     except (Missing, HostError) as error:
         left.append("sudoers could not be read, so it stays as it is: %s" % (getattr(error, "detail", "") or error))
         return
-    plan = rules.plan(found, params["nopasswd_users"], people, params["sudoers"])
+    how = params["sudoers"]
+    if not people and not params["nopasswd_users"]:
+        # Root himself, or nobody that is known: the one account that becomes root from afar may be among those that would lose it.
+        how = rules.REPORT
+    plan = rules.plan(found, params["nopasswd_users"], people, how)
     left += plan.left
+    if plan.left and how != params["sudoers"]:
+        left.append(
+            "sudoers stays as it is, since who administers this host is not known: say so in permissions_nopasswd_users"
+        )
     if not plan.edits:
         return
     texts = {edit.rule.path: changes.read(edit.rule.path) or "" for edit in plan.edits}

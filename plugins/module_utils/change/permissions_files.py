@@ -238,11 +238,8 @@ def reason_to_keep(wish: Wish, mode: int, why: Sequence[Reader]) -> str:
         "container %s as %s" % (reader.name, "an unknown user" if reader.uid is None else "uid %d" % reader.uid)
         for reader in why
     )
-    return (
-        "%s stays at %04o, for it is read by %s: give it an owner or a group of that reader's (root, 0640), then run again"
-        % (
-            wish.path,
-            mode,
-            told,
-        )
+    gids = sorted({gid for reader in why for gid in reader.gids})
+    remedy = (
+        "`chown root:%d` and `chmod 0640` close it to all others" % gids[0] if len(gids) == 1 else "give it one owner"
     )
+    return "%s stays at %04o, since it is read by %s: %s" % (wish.path, mode, told, remedy)

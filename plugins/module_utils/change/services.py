@@ -206,4 +206,6 @@ def _clock(host: Any, changes: Changes, units: List[Unit]) -> Dict[str, str]:
     chosen = min(usable, key=lambda unit: CLOCKS.index(unit.name))
     if not chosen.active or not chosen.enabled:
         changes.run(["systemctl", "enable", "--now", "--", chosen.name], "%s: started, now and at boot" % chosen.name)
+        if not changes.check and not all(unit.active for unit in show(host, [chosen.name])):
+            raise ChangeError("%s does not start; see `systemctl status %s`" % (chosen.name, chosen.name))
     return {"state": "present", "reason": "%s keeps the clock" % chosen.name}

@@ -7,15 +7,15 @@ from __future__ import annotations
 import os
 from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
-from ansible_collections.nself.prod.plugins.module_utils.audit.collect import ssh_keys, ssh_users
+from ansible_collections.nself.prod.plugins.module_utils.audit.collect import ssh_daemon, ssh_users
 from ansible_collections.nself.prod.plugins.module_utils.audit.collect.ssh_sessions import NOBODY
 from ansible_collections.nself.prod.plugins.module_utils.audit.collect.ssh_users import User
 from ansible_collections.nself.prod.plugins.module_utils.change import (
     sshd_daemon,
     sshd_files,
     sshd_keys,
-    sshd_login,
     sshd_ports,
+    sshd_who,
     sshd_wish,
 )
 from ansible_collections.nself.prod.plugins.module_utils.change.changes import ChangeError, Changes, command
@@ -25,9 +25,7 @@ from ansible_collections.nself.prod.plugins.module_utils.change.sshd_daemon impo
 from ansible_collections.nself.prod.plugins.module_utils.change.sshd_keys import KeyFile
 from ansible_collections.nself.prod.plugins.module_utils.change.tables import sshd as table
 from ansible_collections.nself.prod.plugins.module_utils.host import NotFound
-from ansible_collections.nself.prod.plugins.module_utils.parse import sshd, ssh_wire
-
-SHADOW_LOCK = "!"
+from ansible_collections.nself.prod.plugins.module_utils.parse import sshd
 
 
 class Work(NamedTuple):
@@ -73,9 +71,12 @@ class SshdChange(Guarded):
         known = sshd_daemon.known(self.host, settings)
         accounts = sshd_keys.accounts(self.host)
         key_files, weak_left = self._key_files(accounts, sshd.words(settings, "authorizedkeysfile"))
-        users, groups = self._allowed(accounts, settings)
+        operator = self.operator.user if self.operator else None
+        users, groups = sshd_who.allowed(self.host, self.params, operator, accounts, settings)
         paths, new = sshd_keys.host_keys(self.host, self.params["host_keys"], settings.get("hostkey", []))
-        ports = sshd_ports.moves(self.host, daemon, self.params["ports"])
+        # Without the option the ports stay, also where an earlier run has moved them.
+        ours = [int(word) for word in sshd_who.own_words(self.host, ["port"])["port"] if word.isdigit()]
+        ports = sshd_ports.moves(self.host, daemon, self.params["ports"] or ours)
         chosen = sshd_wish.Chosen(ports.wanted, paths, users, groups)
         lines = sshd_wish.directives(self.params, known, chosen)
         disable = self.params["foreign_settings"] == "disable"
@@ -83,51 +84,6 @@ class SshdChange(Guarded):
         moduli = self._moduli((settings.get("modulifile") or ["/etc/ssh/moduli"])[0])
         stale = sshd_daemon.stale(self.host, daemon)
         return Work(daemon, settings, chosen, lines, tree, new, moduli, key_files, weak_left, ports, stale)
-
-    def _allowed(self, accounts: Sequence[User], settings: sshd.Settings) -> Tuple[List[str], List[str]]:
-        """Return (users, groups) for the allow-lists; both are empty where others limit logins already."""
-        users, groups = list(self.params["allow_users"]), list(self.params["allow_groups"])
-        if users or groups:
-            return list(dict.fromkeys(users)), list(dict.fromkeys(groups))
-        with_keys = sorted(self.params["authorized_keys"] or {})
-        operator = [self.operator.user] if self.operator else []
-        ours = self._own_words()
-        if ours["allowgroups"]:
-            return [], ours["allowgroups"]
-        if ours["allowusers"]:
-            # Who came later is not let in by itself: that is what the list is for.
-            return list(dict.fromkeys(ours["allowusers"] + operator + with_keys)), []
-        values = sshd.judged_values(settings)
-        if any(values[name] and not sshd.lets_most_in(values[name]) for name in ("allowusers", "allowgroups")):
-            return [], []
-        patterns = sshd.words(settings, "authorizedkeysfile")
-        keyed = [
-            user.name
-            for user in accounts
-            if user.uid != 0
-            and user.has_shell
-            and sshd.may_log_in(user.name, user.groups, values)
-            and sshd_keys.has_key(sshd_keys.user_keys(self.host, user, patterns))
-        ]
-        names = sorted(set(keyed + operator + with_keys))
-        if not names:
-            raise Refused(
-                "no account on this host has a key, so nobody could log in any more; name keys in sshd_authorized_keys first"
-            )
-        return names, []
-
-    def _own_words(self) -> Dict[str, List[str]]:
-        """Return what our drop-in says now of AllowUsers and AllowGroups."""
-        out: Dict[str, List[str]] = {"allowusers": [], "allowgroups": []}
-        try:
-            text = self.host.read(table.DROP_IN)
-        except NotFound:
-            return out
-        for line in text.split("\n"):
-            keyword, rest = sshd.directive(line)
-            if keyword in out:
-                out[keyword] += rest.split()
-        return out
 
     def _key_files(self, accounts: Sequence[User], patterns: Sequence[str]) -> Tuple[List[KeyFile], List[str]]:
         wanted: Mapping[str, Sequence[str]] = self.params["authorized_keys"] or {}
@@ -193,6 +149,8 @@ class SshdChange(Guarded):
         work.ports.plan(changes)
         if work.stale:
             changes.note("sshd reads %s, changed since it last did" % ", ".join(work.stale))
+        if work.daemon.is_down(self.operator is not None):
+            changes.note("%s does not run; it is started" % work.daemon.service)
         if not changes.changed and changes.check:
             # Nothing differs on disk. What is in force is what counts.
             with sshd_files.laid_out(work.tree, {}) as tree:
@@ -240,17 +198,14 @@ class SshdChange(Guarded):
     def preflight(self) -> None:
         work = self.work
         work.ports.preflight(self.host)
-        replaced = {}
-        try:
-            with sshd_files.laid_out(work.tree, replaced) as tree:
-                for number, path in enumerate(work.new_host_keys):
-                    replaced[path] = "%s/new_key_%d" % (tree, number)
-                    command(self.host, sshd_keys.making(replaced[path]))
-                if replaced:
-                    sshd_files.lay_out(work.tree, replaced, tree)
-                answers = self._compare(tree, tree, Refused)
-        except OSError as error:
-            raise Refused("the new configuration cannot be tried out: %s" % (error.strerror or error)) from error
+        replaced: Dict[str, str] = {}
+        with sshd_files.laid_out(work.tree, replaced) as tree:
+            for number, path in enumerate(work.new_host_keys):
+                replaced[path] = "%s/new_key_%d" % (tree, number)
+                command(self.host, sshd_keys.making(replaced[path]))
+            if replaced:
+                sshd_files.lay_out(work.tree, replaced, tree)
+            answers = self._compare(tree, tree, Refused)
         self._check_logins(answers)
 
     def _logins(self) -> List[Login]:
@@ -258,7 +213,9 @@ class SshdChange(Guarded):
         logins = [Login("root", port=ports[0]), Login(NOBODY, port=ports[0])]
         if self.operator:
             where = self.operator
-            logins.insert(0, Login(where.user, where.address, where.server_address, self.login_port or where.server_port))
+            logins.insert(
+                0, Login(where.user, where.address, where.server_address, self.login_port or where.server_port)
+            )
         return logins
 
     def _compare(self, candidate: Optional[str], tree: str, error: Any) -> Dict[Login, sshd.Settings]:
@@ -270,12 +227,24 @@ class SshdChange(Guarded):
         for login in self._logins():
             config = candidate + table.CONFIG if candidate else None
             answers[login] = self._ask(login, work.daemon.options, config, tree)
+            self._check_listening(answers[login], error)
             for keyword, wished, found in sshd_wish.differences(wish, answers[login], managed):
                 raise error(
                     "%s is %s instead of %s for %s: %s"
                     % (keyword, found, wished, login, self._sources(keyword) or "nothing here says so")
                 )
         return answers
+
+    def _check_listening(self, answer: sshd.Settings, error: Any) -> None:
+        """Raise error where a ListenAddress names a port of its own: it is the user's, and binds sshd to an address on purpose."""
+        named = {port for _address, port in ssh_daemon.addresses(answer.get("listenaddress", []))}
+        wanted = self.work.chosen.ports
+        if wanted and named - set(wanted):
+            places = " and ".join(self.work.tree.sources("listenaddress")) or "sshd's command line"
+            raise error(
+                "%s lets sshd listen on port %d besides: name an address without a port there"
+                % (places, min(named - set(wanted)))
+            )
 
     def _ask(self, login: Login, options: Sequence[str], config: Optional[str], tree: str) -> sshd.Settings:
         try:
@@ -293,69 +262,28 @@ class SshdChange(Guarded):
 
     def _check_logins(self, answers: Mapping[Login, sshd.Settings]) -> None:
         """Raise Refused where the operator, or where there is none where nobody at all, could log in."""
-        accounts = sshd_keys.accounts(self.host)
-        if self.operator:
-            who = self.operator
-            login = next(iter(answers))
-            user = next((user for user in accounts if user.name == who.user), None) or self._from_directory(who.user)
-            why = sshd_login.refusal(self._account(user, answers[login]), who.address, answers[login])
-            if why:
-                raise Refused("you came as %s from %s and could not come back: %s" % (who.user, who.address, why))
-            return
-        if ssh_users.directories(self.host):
-            return  # accounts that cannot be listed may well get in
-        stranger = next(value for login, value in answers.items() if login.user == NOBODY)
-        whys = []
-        for user in accounts:
-            if user.has_shell:
-                why = sshd_login.refusal(self._account(user, stranger), "127.0.0.1", stranger)
-                if why is None:
-                    return
-                whys.append(why)
-        raise Refused("nobody could log in any more: %s" % (whys[-1] if whys else "there is no account with a shell"))
-
-    def _from_directory(self, name: str) -> User:
-        """Return an account that comes from elsewhere than /etc/passwd."""
-        done = command(self.host, ["getent", "passwd", name])
-        fields = done.out.strip().split(":")
-        groups = command(self.host, ["id", "-Gn", name]).out.split()
-        return User(name, int(fields[2]), fields[5], fields[6], tuple(groups))
-
-    def _account(self, user: User, settings: sshd.Settings) -> sshd_login.Account:
-        """Return an account with its keys as they would be."""
         planned = {file.path: file for file in self.work.key_files}
-        files = []
-        for path in ssh_keys.key_paths(user, sshd.words(settings, "authorizedkeysfile")):
-            if path in planned:
-                keys = ssh_wire.parse_authorized_keys(planned[path].text)
-                inside = path.startswith(user.home.rstrip("/") + "/")
-                trail = ssh_keys.trail(self.host, user.home if inside else os.path.dirname(path), user.home)
-                files.append({"path": path, "keys": keys, "trail": trail})
-            else:
-                files += ssh_keys.key_files(self.host, [path], user.home)
-        return sshd_login.Account(user, files, self._locked(user.name))
-
-    def _locked(self, name: str) -> bool:
-        try:
-            rows = [line.split(":") for line in self.host.read("/etc/shadow").splitlines()]
-        except NotFound:
-            return False
-        return any(len(row) > 1 and row[0] == name and row[1].startswith(SHADOW_LOCK) for row in rows)
+        if self.operator:
+            sshd_who.check_operator(self.host, self.operator, answers[self._logins()[0]], planned)
+        else:
+            sshd_who.check_somebody(self.host, answers[self._logins()[-1]], planned)
 
     # -- in force ----------------------------------------------------------------------------------------------------
 
     @property
     def undo(self) -> List[List[str]]:
-        return self.work.ports.undo + self.work.daemon.apply(self.work.ports.socket_differs)
+        return self.work.ports.undo + self.work.daemon.apply(self.work.ports.socket_differs, self.operator is not None)
 
     def enforce(self) -> None:
-        for argv in self.work.daemon.apply(self.work.ports.socket_differs):
+        for argv in self.work.daemon.apply(self.work.ports.socket_differs, self.operator is not None):
             command(self.host, argv, timeout=60.0)
 
     def verify(self) -> None:
         work = self.work
-        if work.daemon.listens or work.daemon.state == "failed":
-            sshd_daemon.await_answers(self.host, list(work.chosen.ports) or work.daemon.ports)
+        if work.daemon.listens or work.daemon.is_down(self.operator is not None):
+            # Well before the timer strikes: who fails here can still say why.
+            seconds = min(sshd_daemon.RELOAD_SECONDS, self.params["guard_seconds"] / 3.0)
+            sshd_daemon.await_answers(self.host, list(work.chosen.ports) or work.daemon.ports, seconds)
         with sshd_files.laid_out(work.tree, {}) as tree:
             self._compare(None, tree, Mismatch)
 

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from ansible_collections.nself.prod.plugins.module_utils.audit.collect import ssh_config, ssh_daemon
 from ansible_collections.nself.prod.plugins.module_utils.audit.collect.ssh_sessions import CLIENT, CLIENT_NAME, LOCAL
@@ -17,7 +17,7 @@ from ansible_collections.nself.prod.plugins.module_utils.parse import proc_net, 
 
 PROPERTIES = "--property=Id,ActiveState,MainPID,Listen,UnitFileState"
 ALIVE = ("active", "reloading", "activating")
-WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+WILDCARDS = {"0.0.0.0": ("127.0.0.1",), "::": ("127.0.0.1", "::1")}
 RELOAD_SECONDS = 15.0
 # The second is what it says to who has made too many connections without a login.
 GREETINGS = (b"SSH-", b"Not allowed at this time")
@@ -29,13 +29,14 @@ Listens = List[Tuple[str, int]]
 class Daemon(NamedTuple):
     """The sshd of this host.
 
-    service: its unit; state: that unit's ActiveState; socket: the unit that listens for it, if one does; pid: of the listening
-    sshd; options: of its command line; listens: (address, port).
+    service: its unit; state: that unit's ActiveState; socket: the unit that listens for it, if one does; at_boot: the one that will
+    after the next boot; pid: of the listening sshd; options: of its command line; listens: (address, port).
     """
 
     service: str
     state: str
     socket: Optional[str]
+    at_boot: Optional[str]
     pid: Optional[int]
     options: List[str]
     listens: Listens
@@ -44,7 +45,11 @@ class Daemon(NamedTuple):
     def ports(self) -> List[int]:
         return sorted({port for _address, port in self.listens})
 
-    def apply(self, socket_differs: bool) -> List[List[str]]:
+    def is_down(self, over_ssh: bool) -> bool:
+        """Whether sshd should run and does not. over_ssh: somebody came by it, so it was not stopped on purpose."""
+        return self.state == "failed" or (over_ssh and not self.listens)
+
+    def apply(self, socket_differs: bool, over_ssh: bool) -> List[List[str]]:
         """Return the commands that put changed files in force; sessions that are open stay open."""
         clear = [["systemctl", "reset-failed", self.service]]
         if self.socket:
@@ -54,10 +59,10 @@ class Daemon(NamedTuple):
                 return stop + clear + [["systemctl", "restart", self.socket]]
             # Told by a signal it would look for sockets of its own; anew it takes over those of systemd.
             return clear + [["systemctl", "try-restart", self.service]]
-        if self.state in ALIVE + ("failed",):
-            return clear + [["systemctl", "reload-or-restart", self.service]]
-        if self.pid is not None:
+        if self.state not in ALIVE and self.pid is not None:
             return [["kill", "-HUP", str(self.pid)]]
+        if self.state in ALIVE or self.is_down(over_ssh):
+            return clear + [["systemctl", "reload-or-restart", self.service]]
         return []
 
 
@@ -70,13 +75,17 @@ def read(host: Any) -> Daemon:
     known = {name: unit for name, unit in units.items() if _first(unit, "UnitFileState")}
     service = next((name for name in ("ssh.service", "sshd.service") if name in known), "ssh.service")
     socket = next((name for name, unit in known.items() if name.endswith(".socket") and _alive(unit)), None)
+    enabled = (
+        name for name, unit in known.items() if name.endswith(".socket") and _first(unit, "UnitFileState") == "enabled"
+    )
+    at_boot = socket or next(enabled, None)
     pid = ssh_daemon.read_pid(host, units)
     if socket:
         listens = ssh_daemon.addresses(known[socket].get("Listen", []))
     else:
         listens = ssh_daemon.read_listens(host, pid) if pid is not None else []
     options = ssh_daemon.read_options(host, pid)
-    return Daemon(service, _first(units.get(service, {}), "ActiveState"), socket, pid, options, listens)
+    return Daemon(service, _first(units.get(service, {}), "ActiveState"), socket, at_boot, pid, options, listens)
 
 
 def _first(unit: Dict[str, List[str]], name: str) -> str:
@@ -162,7 +171,7 @@ def socket_drop_in(listens: Listens, ports: Iterable[int]) -> str:
 
 def taken(host: Any, ports: Iterable[int]) -> List[int]:
     """Return those ports on which something listens already. Raises HostError."""
-    used = set()
+    used: Set[int] = set()
     for name in ("tcp", "tcp6"):
         try:
             used.update(each.port for each in proc_net.waiting(host.read("/proc/net/" + name), "tcp"))
@@ -173,9 +182,9 @@ def taken(host: Any, ports: Iterable[int]) -> List[int]:
     return [port for port in ports if port in used]
 
 
-def await_answers(host: Any, ports: Sequence[int], pause: float = 0.05) -> Daemon:
+def await_answers(host: Any, ports: Sequence[int], seconds: float = RELOAD_SECONDS, pause: float = 0.05) -> Daemon:
     """Return how sshd runs once it has read its files, listens on these ports alone and answers. Raises ChangeError in the end."""
-    expires = time.monotonic() + RELOAD_SECONDS
+    expires = time.monotonic() + seconds
     while True:
         daemon = read(host)
         why = _not_ready(host, daemon, ports)
@@ -201,18 +210,20 @@ def _not_ready(host: Any, daemon: Daemon, ports: Sequence[int]) -> str:
 
 def _silent(host: Any, daemon: Daemon, port: int) -> str:
     """Return why sshd does not answer on a port; one of its addresses suffices, since not each wildcard leads anywhere."""
-    why = ""
-    for address in [address for address, number in daemon.listens if number == port]:
+    bound = [address for address, number in daemon.listens if number == port]
+    whys = []
+    # A wildcard of IPv6 may serve IPv4 too, and a host without IPv6 on its loopback may have one.
+    for address in dict.fromkeys(each for name in bound for each in WILDCARDS.get(name, (name,))):
         try:
-            with host.connect(WILDCARDS.get(address, address), port, timeout=3.0) as stream:
+            with host.connect(address, port, timeout=3.0) as stream:
                 greeting = stream.receive_line()
         except HostError as error:
-            why = "sshd does not answer on port %d: %s" % (port, error.detail or error.reason)
+            whys.append("sshd does not answer on port %d: %s" % (port, error.detail or error.reason))
             continue
         if greeting.startswith(GREETINGS):
             return ""
-        why = "what answers on port %d is not sshd" % port
-    return why
+        whys.append("what answers on port %d is not sshd" % port)
+    return whys[0]
 
 
 def _joined(ports: Sequence[int]) -> str:

@@ -180,12 +180,17 @@ class Tree(NamedTuple):
 
 @contextlib.contextmanager
 def laid_out(tree: Tree, replaced: Mapping[str, str]) -> Iterator[str]:
-    """Write a tree to a directory of its own, for sshd to be asked about it; yield that directory. Raises OSError.
+    """Write a tree to a directory of its own, for sshd to be asked about it; yield that directory. Raises ChangeError.
 
     replaced: {path of a key that does not exist yet: another one}.
     """
-    with tempfile.TemporaryDirectory(prefix="nself-prod-sshd-") as folder:
-        lay_out(tree, replaced, folder)
+    with contextlib.ExitStack() as stack:
+        try:
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="nself-prod-sshd-"))
+            lay_out(tree, replaced, folder)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise ChangeError("the new configuration of sshd cannot be tried out: %s" % reason) from error
         yield folder
 
 

@@ -42,10 +42,8 @@ def host_keys(host: Any, given: Sequence[str], used: Sequence[str]) -> Tuple[Lis
 
     given: by the user; else the strong ones among those that sshd uses. Raises ChangeError for a given one that is weak.
     """
-    found = {
-        record["path"]: _key(record["key"])
-        for record in ssh_keys.host_keys(host, list(dict.fromkeys(list(given) + list(used))), {})
-    }
+    asked = list(dict.fromkeys(list(given) + list(used) + [table.ED25519_KEY]))
+    found = {record["path"]: _key(record["key"]) for record in ssh_keys.host_keys(host, asked, {})}
     for path in given:
         if not os.path.isabs(path) or any(char.isspace() for char in path):
             raise ChangeError("host_keys: %r is no absolute path" % path)
@@ -55,6 +53,8 @@ def host_keys(host: Any, given: Sequence[str], used: Sequence[str]) -> Tuple[Lis
     if given:
         return list(dict.fromkeys(given)), [path for path in dict.fromkeys(given) if path not in found]
     strong = [path for path in found if is_strong(found[path])]
+    # One that lies there unused is taken where there is no other.
+    strong = [path for path in strong if path in used] or strong
     if strong:
         return sorted(strong, key=lambda path: (found[path][0] == ssh_algorithms.RSA_KEY, path)), []
     if table.ED25519_KEY in found:
@@ -143,7 +143,9 @@ def _identity(line: str) -> Optional[str]:
     return next((field for field in fields if field.startswith("AAAA") and len(field) > 30), None)
 
 
-def without_weak(host: Any, user: User, owner: Tuple[int, int], patterns: Sequence[str]) -> Tuple[List[KeyFile], List[str]]:
+def without_weak(
+    host: Any, user: User, owner: Tuple[int, int], patterns: Sequence[str]
+) -> Tuple[List[KeyFile], List[str]]:
     """Return (a user's key files with the weak keys out of force, the weak keys that stay since there would be no other)."""
     files = user_keys(host, user, patterns)
     keys = [(file, key, (key["type"], key["bits"])) for file in files for key in file["keys"] if key["type"]]

@@ -138,6 +138,4 @@ def _accepted(key: Dict[str, Any], settings: sshd.Settings) -> bool:
     if key["type"] == "ssh-rsa" and least.isdigit() and (key["bits"] or 0) < int(least):
         return False
     accepted = ",".join(settings.get("pubkeyacceptedalgorithms") or settings.get("pubkeyacceptedkeytypes") or [])
-    return not accepted or any(
-        name in accepted.split(",") for name in KEY_ALGORITHMS.get(key["type"], (key["type"],))
-    )
+    return not accepted or any(name in accepted.split(",") for name in KEY_ALGORITHMS.get(key["type"], (key["type"],)))

@@ -70,8 +70,8 @@ def moves(host: Any, daemon: sshd_daemon.Daemon, given: Sequence[int]) -> Moves:
         return Moves([], [], None, False, [])
     new = [port for port in wanted if port not in daemon.ports]
     socket, differs = None, False
-    if daemon.socket:
-        path = table.SOCKET_DROP_IN % daemon.socket
+    if daemon.at_boot:
+        path = table.SOCKET_DROP_IN % daemon.at_boot
         socket = (path, sshd_daemon.socket_drop_in(daemon.listens, wanted))
         differs = _text(host, path) != socket[1] or sorted(wanted) != daemon.ports
     return Moves(wanted, new, socket, differs, _closed_by_ufw(host, new) if new else [])

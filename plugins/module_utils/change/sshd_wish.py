@@ -143,7 +143,9 @@ def differences(wish: sshd.Settings, found: sshd.Settings, managed: Sequence[str
             good = strict_enough(keyword, " ".join(got), wished)
         elif keyword in table.HARMLESS + ("subsystem",):
             good = set(wished) <= set(got)
-        elif keyword in table.ADDED + table.ONCE:
+        elif keyword in table.ADDED:
+            good = set(wished) == set(got)
+        elif keyword in table.ONCE:
             good = wished == got
         else:
             good = len(got) == len(wished) and all(strict_enough(keyword, g, [w]) for g, w in zip(got, wished))

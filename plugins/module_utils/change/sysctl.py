@@ -28,6 +28,7 @@ from ansible_collections.nself.prod.plugins.module_utils.parse.sysctl import com
 
 FOLDER = "/etc/sysctl.d"
 ROOT = "/proc/sys/"
+MOST_NAMED = 3
 SPEC: Dict[str, Any] = {
     "settings": {"type": "dict", "default": {}},
     "rp_filter": {"type": "str", "choices": ["auto", "1", "2", "keep"], "default": "auto"},
@@ -64,7 +65,7 @@ def work(host: Any, changes: Changes, params: Mapping[str, Any], kernel: Optiona
         host.stat(FOLDER)
     except NotFound:
         changes.directory(FOLDER)
-    changes.file(path, render(wanted, running.absent | _shy(wanted, running)))
+    changes.file(path, render(wanted, running.absent))
     for old in ours:
         if old != path and old.startswith("/etc/"):
             changes.absent(old)
@@ -86,6 +87,7 @@ def work(host: Any, changes: Changes, params: Mapping[str, Any], kernel: Optiona
             real: [texts[real].splitlines()[number].strip() for number in sorted(numbers)]
             for real, numbers in sorted(against.weaker.items())
         },
+        "warnings": _warnings(running.refused),
         "rp_filter": {
             "value": wanted["net/ipv4/conf/all/rp_filter"].value if "net/ipv4/conf/all/rp_filter" in wanted else None,
             "reason": machine.loose or "one way in, and the same way out",
@@ -100,7 +102,8 @@ def _running(host: Any, wanted: Mapping[str, Setting], kernel: Kernel) -> Runnin
         names = [key]
         if is_pattern(key):
             before, _star, after = key.partition("*")
-            names = ["%s%s%s" % (before, name, after) for name in _interfaces(host, ROOT + before)]
+            found = [name for name in _names(host, ROOT + before) if not _is_bridge_port(host, name)]
+            names = ["%s%s%s" % (before, name, after) for name in found]
             names = [name for name in names if name not in wanted]
         for name in names:
             try:
@@ -122,15 +125,36 @@ def _running(host: Any, wanted: Mapping[str, Setting], kernel: Kernel) -> Runnin
     return out
 
 
-def _interfaces(host: Any, folder: str) -> List[str]:
+def _names(host: Any, folder: str) -> List[str]:
     try:
         return list(host.listdir(folder.rstrip("/")))
     except NotFound:
         return []
 
 
-def _shy(wanted: Mapping[str, Setting], running: Running) -> Set[str]:
-    return {key for key in wanted if key in running.refused}
+def _is_bridge_port(host: Any, name: str) -> bool:
+    # The host's end of a container's cable never looks at addresses, and there are many of them, which come and go.
+    try:
+        host.stat("/sys/class/net/%s/brport" % name)
+    except NotFound:
+        return False
+    return True
+
+
+def _warnings(refused: Mapping[str, str]) -> List[str]:
+    """Return one line for each reason for which settings are refused."""
+    by_reason: Dict[str, List[str]] = {}
+    for key, why in sorted(refused.items()):
+        by_reason.setdefault(why, []).append(dotted(key))
+    return [
+        "kernel settings that are not as they should be, and were not set (%s): %s" % (why, _some(keys))
+        for why, keys in sorted(by_reason.items())
+    ]
+
+
+def _some(keys: List[str]) -> str:
+    rest = len(keys) - MOST_NAMED
+    return ", ".join(keys[:MOST_NAMED]) + (" and %d more" % rest if rest > 0 else "")
 
 
 def _apply(host: Any, changes: Changes, kernel: Kernel, running: Running) -> List[str]:

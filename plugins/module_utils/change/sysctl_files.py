@@ -143,11 +143,11 @@ def stricter(files: List[File], wish: Mapping[str, Setting]) -> Dict[str, Settin
 
 HEAD = """\
 # Managed by the role sysctl of nself.prod: what is changed here is overwritten. Use the role's sysctl_settings.
-# Read by systemd-sysctl at boot and by its udev rule for each new interface. A leading - means: no error where it is refused.
+# Read by systemd-sysctl at boot and by its udev rule for each new interface. A leading - means: this kernel lacks it.
 """
 
 
-def render(wish: Mapping[str, Setting], shy: Set[str]) -> str:
-    """Return the drop-in. shy: settings that this kernel lacks or refuses."""
-    lines = ["%s%s = %s\n" % ("-" if key in shy else "", dotted(key), wish[key].value) for key in wish]
+def render(wish: Mapping[str, Setting], absent: Set[str]) -> str:
+    """Return the drop-in. absent: settings that this kernel lacks."""
+    lines = ["%s%s = %s\n" % ("-" if key in absent else "", dotted(key), wish[key].value) for key in wish]
     return HEAD + "".join(lines)

@@ -87,8 +87,9 @@ FAULTS = (
         "trial",
         SUCCEEDED,
         options=SLEEP,
-        from_outside="again",
-        again_says="another run .* is changing this host",
+        from_outside="beside",
+        beside="trial",
+        beside_says="another run .* is changing this host",
         holds="grep -qx changed /etc/lockout-trial.conf",
     ),
     Fault(
@@ -97,6 +98,6 @@ FAULTS = (
         REFUSED,
         "the rollback cannot be prepared .*No space left on device.*; nothing was changed",
         breaks="tiny_disk /etc/nself-prod 16k\nfill /etc/nself-prod",
-        heals="umount /etc/nself-prod",
+        mends="umount /etc/nself-prod",
     ),
 )

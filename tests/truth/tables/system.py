@@ -6,7 +6,8 @@ from __future__ import annotations
 
 from truth.mutation import Mutation, fails, file
 
-AUTO_UPGRADES = "/etc/apt/apt.conf.d/20auto-upgrades"
+# The last of apt.conf.d to be read, so it breaks a host that the role hardened too.
+AUTO_UPGRADES = "/etc/apt/apt.conf.d/zz-nself-prod.conf"
 
 
 def unit(name, service, command, *checks):

@@ -42,7 +42,7 @@ def read_units(host: Any, properties: str = PROPERTIES) -> Units:
     return units
 
 
-def active(units: Any, kind: str) -> List[Dict[str, List[str]]]:
+def _active(units: Any, kind: str) -> List[Dict[str, List[str]]]:
     states = ("active", "reloading")
     found = {} if isinstance(units, Unread) else units
     return [unit for name, unit in found.items() if name.endswith(kind) and unit.get("ActiveState", [""])[0] in states]
@@ -50,8 +50,8 @@ def active(units: Any, kind: str) -> List[Dict[str, List[str]]]:
 
 def socket_listens(units: Any) -> Optional[Listens]:
     """Return the TCP addresses of an active ssh.socket, or None. systemd then listens, and sshd's own Port is without effect."""
-    sockets = active(units, ".socket")
-    return addresses([line for unit in sockets for line in unit.get("Listen", [])]) if sockets else None
+    active = _active(units, ".socket")
+    return addresses([line for unit in active for line in unit.get("Listen", [])]) if active else None
 
 
 def addresses(lines: Sequence[str]) -> Listens:
@@ -67,7 +67,7 @@ def addresses(lines: Sequence[str]) -> Listens:
 
 def read_pid(host: Any, units: Any) -> Optional[int]:
     """Return the listening sshd's process id, from systemd or its pid file; None where none is seen."""
-    named = [unit.get("MainPID", [""])[0] for unit in active(units, ".service")]
+    named = [unit.get("MainPID", [""])[0] for unit in _active(units, ".service")]
     for path in PID_FILES:
         try:
             named.append(host.read(path, 64).strip())
@@ -132,9 +132,9 @@ def _target(host: Any, path: str) -> str:
 
 def mode(units: Any, pid: Optional[int], answers: bool) -> Any:
     """Return service, socket or stopped; an Unread leaf where that cannot be told. answers: something spoke SSH."""
-    if active(units, ".socket"):
+    if _active(units, ".socket"):
         return "socket"
-    if pid is not None or active(units, ".service"):
+    if pid is not None or _active(units, ".service"):
         return "service"
     if isinstance(units, Unread):
         return units

@@ -29,18 +29,28 @@ fi
 problems=
 problem() { echo "$$1" >&2; problems="$$problems$$1
 "; }
+folder() {  # mode, owner, path: what has to be there for the next to be put back
+    [ -d "$$3" ] || { mkdir -p "$$3" && chown "$$2" "$$3" && chmod "$$1" "$$3"; } || problem "$$3 cannot be made"
+}
+# What is as it was needs no room on a full disk, and is not torn from who has it mounted.
+same() { [ -f "$$1" ] && [ -f "$$2" ] && [ ! -L "$$2" ] && [ "$$(stat -c '%f %u %g' "$$1")" = "$$(stat -c '%f %u %g' "$$2")" ] && cmp -s "$$1" "$$2"; }
 put_back() {  # number, path
     [ -e "$$state/$$1" ] || [ -L "$$state/$$1" ] || { problem "there is no copy of $$2"; return; }
+    if same "$$state/$$1" "$$2"; then return; fi
     new="$$2.nself-prod-rollback"
     rm -rf "$$new"
     # A copy first, so that this can be run again; where the disk is full the kept one itself takes the place.
     if cp -a "$$state/$$1" "$$new" 2>/dev/null; then :; else rm -rf "$$new"; new="$$state/$$1"; fi
     if [ -d "$$2" ] && [ ! -L "$$2" ]; then
         rm -rf "$$2.nself-prod-changed"
-        mv -T "$$2" "$$2.nself-prod-changed" || { problem "$$2 cannot be moved away"; return; }
+        mv -T "$$2" "$$2.nself-prod-changed" 2>/dev/null || { refill "$$2" "$$new"; return; }
     fi
     mv -fT "$$new" "$$2" || problem "$$2 cannot be put back"
     rm -rf "$$2.nself-prod-changed"
+}
+refill() {  # path, what is to be in it: a folder that has to stay where it is, since something is mounted there
+    find "$$1" -mindepth 1 -delete && cp -a "$$2/." "$$1/" || problem "$$1 cannot be filled again"
+    if [ "$$2" = "$$1.nself-prod-rollback" ]; then rm -rf "$$2"; fi
 }
 take_away() { rm -rf "$$1" || problem "$$1 cannot be removed"; }
 try() { timeout 60 "$$@" || problem "\\`$$*\\` ended with $$?"; }
