@@ -41,7 +41,9 @@ class Hardener:
         words += ["-e", json.dumps(dict(self.variables, **(variables or {})))]
         env = dict(os.environ, ANSIBLE_CONFIG=str(ROOT / "ansible.cfg"), NO_COLOR="1")
         env.setdefault("ANSIBLE_COLLECTIONS_PATH", str(ROOT / "playbooks/collections"))
-        done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env, timeout=900, check=False)
+        done = subprocess.run(
+            words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env, timeout=900, check=False
+        )
         if done.returncode != 0:
             raise Failed("harden.yml ended with %d:\n%s" % (done.returncode, done.stdout[-3000:]))
         return done.stdout
@@ -102,9 +104,17 @@ def main():
         seconds, mistakes = attempt(target, hardener, item, baseline)
         roles = roles_of(item)
         results.append(
-            {"name": item.name, "flips": dict(item.flips), "roles": roles, "seconds": round(seconds, 1), "mistakes": mistakes}
+            {
+                "name": item.name,
+                "flips": dict(item.flips),
+                "roles": roles,
+                "seconds": round(seconds, 1),
+                "mistakes": mistakes,
+            }
         )
-        print("%s %5.1f s  %s: %s" % ("FAILED" if mistakes else "ok    ", seconds, ",".join(roles), item.name), flush=True)
+        print(
+            "%s %5.1f s  %s: %s" % ("FAILED" if mistakes else "ok    ", seconds, ",".join(roles), item.name), flush=True
+        )
         for mistake in mistakes:
             print("                  " + mistake, flush=True)
         if mistakes:
