@@ -18,12 +18,12 @@ import subprocess
 import sys
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-
-from truth.target import OPTIONS, ROOT, Failed, Target  # noqa: E402  # it finds the collection
+TESTS = pathlib.Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(TESTS), str(TESTS.parent / "playbooks/collections")]
 
 from truth.mending import STAYS, VARIABLES, mendable, roles_of  # noqa: E402
 from truth.run import compare, difference  # noqa: E402
+from truth.target import OPTIONS, ROOT, Failed, Target  # noqa: E402
 
 
 class Hardener:

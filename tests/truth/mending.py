@@ -7,8 +7,8 @@ from __future__ import annotations
 from ansible_collections.nself.prod.plugins.module_utils.audit.registry import CHECKS
 from ansible_collections.nself.prod.plugins.plugin_utils.report.hardening import ROLES
 
-from truth.mutation import Mutation, fails
-from truth.tables import MUTATIONS, system
+from truth.mutation import Mutation
+from truth.tables import MUTATIONS
 
 ROLE_OF = {check.id: check.fix.role for check in CHECKS}
 

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Optional
 
 from ansible_collections.nself.prod.plugins.plugin_utils.report.fleet import some_of
 from ansible_collections.nself.prod.plugins.plugin_utils.report.text import clean
@@ -24,7 +24,7 @@ WORDS = {
     "not_ignored": "not ignored any more",
 }
 # Where a role's key has a meaning of its own; None: it is no excuse.
-OF_ROLE = {
+OF_ROLE: dict[str, dict[str, Optional[str]]] = {
     "auditd": {"left_out": None},
     "unattended_upgrades": {
         "left_out": "another file's blacklist keeps these from being updated",
@@ -37,7 +37,8 @@ OF_ROLE = {
 def excuses(result: Mapping[str, Any], role: str = "") -> list[str]:
     """Return what a result of a role says could not be done."""
     out = []
-    for key, words in {**WORDS, **OF_ROLE.get(role, {})}.items():
+    told: dict[str, Optional[str]] = {**WORDS, **OF_ROLE.get(role, {})}
+    for key, words in told.items():
         if words is None:
             continue
         out += [clean("%s: %s" % (words, text) if words else text) for text in _texts(result.get(key))]
