@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The closed loop: break one thing on a hardened host, and harden.yml with the tag of the role that its check names has to mend it.
 
-    loop.py CONTAINER --inventory INVENTORY --host NAME [--lean] [--only PATTERN] [--options JSON] [--results FILE]
+    loop.py CONTAINER --inventory INVENTORY --host NAME [--lean] [--hardened] [--only PATTERN] [--options JSON] [--results FILE]
 
 Nothing is mended by hand: after each break harden.yml runs, and every verdict has to be as before the break.
 """
@@ -21,7 +21,7 @@ import time
 TESTS = pathlib.Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(TESTS), str(TESTS.parent / "playbooks/collections")]
 
-from truth.mending import STAYS, VARIABLES, mendable, roles_of  # noqa: E402
+from truth.mending import LEAN, STAYS, VARIABLES, mendable, roles_of  # noqa: E402
 from truth.run import compare, difference  # noqa: E402
 from truth.target import OPTIONS, ROOT, Failed, Target  # noqa: E402
 
@@ -79,7 +79,8 @@ def main():
     parser.add_argument("container")
     parser.add_argument("--inventory", required=True)
     parser.add_argument("--host", required=True, help="its name in the inventory")
-    parser.add_argument("--lean", action="store_true", help="only one break a role")
+    parser.add_argument("--lean", action="store_true", help="only the breaks that stand for their roles")
+    parser.add_argument("--hardened", action="store_true", help="it is hardened already")
     parser.add_argument("--only", default="*", help="pattern of names, checks or roles")
     parser.add_argument("--options", default=json.dumps(OPTIONS), help="JSON: options of the audit")
     parser.add_argument("--results", help="file for the results, JSON")
@@ -92,11 +93,12 @@ def main():
         if any(fnmatch.fnmatchcase(name, given.only) for name in (item.name, *item.flips, *roles_of(item)))
     ]
     if given.lean:
-        chosen = list({roles_of(item)[0]: item for item in reversed(chosen)}.values())[::-1]
+        chosen = [item for item in chosen if item.name in LEAN]
     target.install()
-    started = time.monotonic()
-    hardener.run()
-    print("       %5.1f s  hardened" % (time.monotonic() - started), flush=True)
+    if not given.hardened:
+        started = time.monotonic()
+        hardener.run()
+        print("       %5.1f s  hardened" % (time.monotonic() - started), flush=True)
     target.audit()  # compiles it on the host
     baseline = target.audit()
     results = []

@@ -8,7 +8,7 @@ import pytest
 import yaml
 from ansible_collections.nself.prod.plugins.module_utils.audit.registry import CHECKS
 from ansible_collections.nself.prod.plugins.plugin_utils.report.hardening import ROLES
-from truth.mending import BY_HAND, MORE, ROLE_OF, STAYS, VARIABLES, mendable, roles_of
+from truth.mending import BY_HAND, LEAN, MORE, ROLE_OF, STAYS, VARIABLES, mendable, roles_of
 from truth.tables import MUTATIONS
 from truth.unproven import UNPROVEN
 
@@ -49,6 +49,7 @@ def test_every_role_mends_something_live():
 def test_the_tables_name_mutations_that_exist_and_say_why():
     assert set(BY_HAND) | set(VARIABLES) | set(STAYS) <= NAMES
     assert all(len(reason) > 20 for reason in BY_HAND.values())
+    assert set(LEAN) <= {mutation.name for mutation in mendable()}
     assert len(NAMES) == len(MUTATIONS) + len(MORE)
 
 
