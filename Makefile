@@ -44,6 +44,7 @@ help:
 	@echo 'make molecule the scenarios on real test hosts (needs a Docker engine)'
 	@echo 'make stack    bring up the hosts with a whole deployment, audit them and keep them (make stack-down removes them)'
 	@echo 'make truth    break one thing after the other on a live host, ask other tools about it, write docs/truth.md (half an hour)'
+	@echo 'make loop     break one thing after the other on a hardened host, have the roles mend it, write docs/closed-loop.md (half an hour)'
 	@echo 'make bench    one audit beside ping and Lynis, in one run'
 	@echo 'make proof    everything, with every Python at hand, the proof of truth and the benchmark'
 
@@ -129,6 +130,11 @@ stack-down: test-venv
 truth: test-venv images
 	@mkdir -p -m 0700 $(SOCKETS)
 	@$(TEST_ENV) MOLECULE_EPHEMERAL_DIRECTORY=$(CACHE)/molecule/stack tests/truth/all
+
+.PHONY: loop
+loop: test-venv images
+	@mkdir -p -m 0700 $(SOCKETS)
+	@$(TEST_ENV) MOLECULE_EPHEMERAL_DIRECTORY=$(CACHE)/molecule/stack tests/truth/close
 
 .PHONY: bench
 bench: test-venv images

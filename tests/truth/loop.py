@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The closed loop: break one thing on a hardened host, and harden.yml with the tag of the role that its check names has to mend it.
 
-    loop.py CONTAINER --inventory INVENTORY --host NAME [--lean] [--only PATTERN] [--options JSON] [--results FILE]
+    loop.py CONTAINER --inventory INVENTORY --host NAME [--lean] [--hardened] [--only PATTERN] [--options JSON] [--results FILE]
 
 Nothing is mended by hand: after each break harden.yml runs, and every verdict has to be as before the break.
 """
@@ -18,12 +18,12 @@ import subprocess
 import sys
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+TESTS = pathlib.Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(TESTS), str(TESTS.parent / "playbooks/collections")]
 
-from truth.target import OPTIONS, ROOT, Failed, Target  # noqa: E402  # it finds the collection
-
-from truth.mending import STAYS, VARIABLES, mendable, roles_of  # noqa: E402
+from truth.mending import LEAN, STAYS, VARIABLES, mendable, roles_of  # noqa: E402
 from truth.run import compare, difference  # noqa: E402
+from truth.target import OPTIONS, ROOT, Failed, Target  # noqa: E402
 
 
 class Hardener:
@@ -41,7 +41,9 @@ class Hardener:
         words += ["-e", json.dumps(dict(self.variables, **(variables or {})))]
         env = dict(os.environ, ANSIBLE_CONFIG=str(ROOT / "ansible.cfg"), NO_COLOR="1")
         env.setdefault("ANSIBLE_COLLECTIONS_PATH", str(ROOT / "playbooks/collections"))
-        done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env, timeout=900, check=False)
+        done = subprocess.run(
+            words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env, timeout=900, check=False
+        )
         if done.returncode != 0:
             raise Failed("harden.yml ended with %d:\n%s" % (done.returncode, done.stdout[-3000:]))
         return done.stdout
@@ -77,7 +79,8 @@ def main():
     parser.add_argument("container")
     parser.add_argument("--inventory", required=True)
     parser.add_argument("--host", required=True, help="its name in the inventory")
-    parser.add_argument("--lean", action="store_true", help="only one break a role")
+    parser.add_argument("--lean", action="store_true", help="only the breaks that stand for their roles")
+    parser.add_argument("--hardened", action="store_true", help="it is hardened already")
     parser.add_argument("--only", default="*", help="pattern of names, checks or roles")
     parser.add_argument("--options", default=json.dumps(OPTIONS), help="JSON: options of the audit")
     parser.add_argument("--results", help="file for the results, JSON")
@@ -90,11 +93,12 @@ def main():
         if any(fnmatch.fnmatchcase(name, given.only) for name in (item.name, *item.flips, *roles_of(item)))
     ]
     if given.lean:
-        chosen = list({roles_of(item)[0]: item for item in reversed(chosen)}.values())[::-1]
+        chosen = [item for item in chosen if item.name in LEAN]
     target.install()
-    started = time.monotonic()
-    hardener.run()
-    print("       %5.1f s  hardened" % (time.monotonic() - started), flush=True)
+    if not given.hardened:
+        started = time.monotonic()
+        hardener.run()
+        print("       %5.1f s  hardened" % (time.monotonic() - started), flush=True)
     target.audit()  # compiles it on the host
     baseline = target.audit()
     results = []
@@ -102,9 +106,17 @@ def main():
         seconds, mistakes = attempt(target, hardener, item, baseline)
         roles = roles_of(item)
         results.append(
-            {"name": item.name, "flips": dict(item.flips), "roles": roles, "seconds": round(seconds, 1), "mistakes": mistakes}
+            {
+                "name": item.name,
+                "flips": dict(item.flips),
+                "roles": roles,
+                "seconds": round(seconds, 1),
+                "mistakes": mistakes,
+            }
         )
-        print("%s %5.1f s  %s: %s" % ("FAILED" if mistakes else "ok    ", seconds, ",".join(roles), item.name), flush=True)
+        print(
+            "%s %5.1f s  %s: %s" % ("FAILED" if mistakes else "ok    ", seconds, ",".join(roles), item.name), flush=True
+        )
         for mistake in mistakes:
             print("                  " + mistake, flush=True)
         if mistakes:
