@@ -44,7 +44,8 @@ help:
 	@echo 'make molecule the scenarios on real test hosts (needs a Docker engine)'
 	@echo 'make stack    bring up the hosts with a whole deployment, audit them and keep them (make stack-down removes them)'
 	@echo 'make truth    break one thing after the other on a live host, ask other tools about it, write docs/truth.md (half an hour)'
-	@echo 'make lockout-page  inject every fault into guarded runs, and write docs/lockout.md of what became of them (a quarter of an hour)'
+	@echo 'make lockout-page  inject every fault into guarded runs over SSH, write docs/lockout.md of what became of them (a quarter of an hour)'
+	@echo 'make loop     break one thing after the other on a hardened host, have the roles mend it, write docs/closed-loop.md (half an hour)'
 	@echo 'make bench    one audit beside ping and Lynis, in one run'
 	@echo 'make proof    everything, with every Python at hand, the proof of truth and the benchmark'
 
@@ -136,6 +137,11 @@ lockout-page: test-venv images
 	@mkdir -p -m 0700 $(SOCKETS)
 	@NSELF_PROD_PROOF=1 $(call MOLECULE,lockout,test)
 	$(BIN)/python tests/lockout/page.py $(CACHE)/lockout/results.json
+
+.PHONY: loop
+loop: test-venv images
+	@mkdir -p -m 0700 $(SOCKETS)
+	@$(TEST_ENV) MOLECULE_EPHEMERAL_DIRECTORY=$(CACHE)/molecule/stack tests/truth/close
 
 .PHONY: bench
 bench: test-venv images

@@ -86,6 +86,10 @@ options:
   project_dir:
     description: The folder of the nself deployment on the host. Without it the deployment is discovered.
     type: str
+  allow_missing:
+    description: Where packages are missing, do nothing and return their names in RV(missing), instead of failing.
+    type: bool
+    default: false
 extends_documentation_fragment:
   - nself.prod.attributes
   - nself.prod.attributes.changing
@@ -106,6 +110,16 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+left:
+  description: What is left to do by hand, in lines for people.
+  returned: success
+  type: list
+  elements: str
+missing:
+  description: The packages that have to be installed first. Outside of check mode nothing was done where there are any.
+  returned: success
+  type: list
+  elements: str
 jails:
   description: The jails that are on.
   returned: success
@@ -158,6 +172,7 @@ SPEC = {
     "banaction": {"type": "str", "choices": ["auto", "nftables", "iptables"], "default": "auto"},
     "bantime_increment": {"type": "bool", "default": False},
     "project_dir": {"type": "str"},
+    "allow_missing": {"type": "bool", "default": False},
 }
 
 if __name__ == "__main__":

@@ -47,7 +47,7 @@ options:
     type: bool
     default: true
   needrestart:
-    description: Whether needrestart is to be installed, for check mode. Where it is installed, it is told to restart nothing by itself.
+    description: Whether needrestart has to be installed. Where it is, it is told to restart nothing by itself.
     type: bool
     default: false
   run:
@@ -63,6 +63,10 @@ options:
     description: For how many seconds to wait for another apt.
     type: int
     default: 300
+  allow_missing:
+    description: Where packages are missing, do nothing and return their names in RV(missing), instead of failing.
+    type: bool
+    default: false
 extends_documentation_fragment:
   - nself.prod.attributes
   - nself.prod.attributes.changing
@@ -83,6 +87,16 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+left:
+  description: What is left to do by hand, in lines for people.
+  returned: success
+  type: list
+  elements: str
+missing:
+  description: The packages that have to be installed first. Outside of check mode nothing was done where there are any.
+  returned: success
+  type: list
+  elements: str
 ran:
   description: Why the daily job was run, V(null) where it was not.
   returned: success
@@ -122,6 +136,7 @@ SPEC = {
     "run": {"type": "str", "choices": ["when_due", "never"], "default": "when_due"},
     "run_timeout": {"type": "int", "default": 3600},
     "lock_timeout": {"type": "int", "default": 300},
+    "allow_missing": {"type": "bool", "default": False},
 }
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: the nself.prod authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What an audit costs, beside what people know: `ansible -m ping` and, on a bare host, `lynis audit system --quick`.
+"""What an audit and hardening cost, beside what people know: `ansible -m ping` and, on a bare host, `lynis audit system --quick`.
 
 The hosts are containers with systemd, reached over SSH: a bare one, and one that runs the whole demo project. Runs alternate, so that
 the machine's mood strikes all alike, and medians are compared. Nothing is asserted: the numbers are for people.
@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 
+import hardening
 import hosts
 
 BIN = pathlib.Path(sys.executable).parent
@@ -95,11 +96,12 @@ def main():
     parser.add_argument("--module-rounds", type=int, default=3, help="runs in which the module is measured on the host (3)")
     parser.add_argument("--lynis-rounds", type=int, default=1, help="runs of Lynis, of which each takes long (1)")
     parser.add_argument("--release", default="12", help="Debian release of the bare host (12)")
-    parser.add_argument("--only", choices=("bare", "stack"), help="one host (both)")
+    parser.add_argument("--harden-rounds", type=int, default=5, help="alternating runs of ping and harden.yml (5)")
+    parser.add_argument("--only", choices=("bare", "stack", "harden"), help="one host (all)")
     given = parser.parse_args()
 
     with tempfile.TemporaryDirectory(prefix="nself-prod-") as folder:
-        if given.only != "stack":
+        if given.only in (None, "bare"):
             with hosts.bare(given.release, folder) as host:
                 print("a bare Debian %s host, medians of %d alternating runs over SSH" % (given.release, given.rounds), flush=True)
                 audited = show(Bench(host), given, (2, None))
@@ -107,7 +109,11 @@ def main():
                     timed(lambda: host.sh("lynis audit system --quick --no-colors >/dev/null 2>&1; true")) for _unused in range(given.lynis_rounds)
                 )
                 print(ROW % ("lynis audit system --quick", "%.2f s" % lynis, "%.1f x the audit (aim: at least 10)" % (lynis / audited)), flush=True)
-        if given.only != "bare":
+        if given.only in (None, "harden"):
+            with hosts.bare(given.release, folder) as host:
+                print("the same host as it is rented, medians of %d alternating runs over SSH" % given.harden_rounds, flush=True)
+                hardening.show(host, given.harden_rounds)
+        if given.only in (None, "stack"):
             with hosts.stack(folder) as host:
                 running = len(host.sh("docker ps --quiet").split())
                 print("a Debian 13 host with %d containers, medians of %d alternating runs over SSH" % (running, given.rounds), flush=True)

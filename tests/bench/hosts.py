@@ -91,8 +91,9 @@ def stack(folder):
 @contextlib.contextmanager
 def _started(kind, release, options, folder):
     folder = pathlib.Path(folder) / kind
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     host = Host("nself-prod-bench-%d-%s" % (os.getpid(), kind), folder)
+    (folder / "key").unlink(missing_ok=True)
     sh("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / "key")
     try:
         sh("docker", "run", "--detach", "--name", host.name, "--hostname", kind, *COMMON.split(), *options, "nself-prod-test/debian:%s" % release)

@@ -158,8 +158,8 @@ class Attempt:
                 self.moved = True
                 self.measured.mistakes.append(str(error))
         elif what == "guess":
-            with concurrent.futures.ThreadPoolExecutor(2) as guessers:
-                list(guessers.map(self.host.lets_in, ["nobody-at-all"] * 20))
+            with concurrent.futures.ThreadPoolExecutor(4) as guessers:
+                list(guessers.map(self.host.lets_in, ["nobody-at-all"] * 8))
         elif what == "beside":
             second = Controller(self.host, self.fault.user)
             try:

@@ -361,3 +361,5 @@ def test_a_stopped_engine_is_written_for_and_not_started():
     assert changes.changed and json.loads(host.files[docker_daemon.CONFIG]) == {"live-restore": True}
     assert units.of(host).arguments == ("-H", "fd://", "--log-opt", "max-size=2m")
     assert not [item for item in effects(host) if "start" in item or "reload" in item]
+    # A word to its socket would start it.
+    assert not [argv for argv, _stdin, _env in host.ran if argv[0] == "docker"]

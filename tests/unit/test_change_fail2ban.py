@@ -51,6 +51,7 @@ def operator(monkeypatch):
 def a_host(files=None, active="active", enabled="enabled", **commands):
     known = {
         "sshd": "",
+        "dpkg-query": "fail2ban installed\npython3-systemd installed\nnftables installed\niptables installed\n",
         "nft list tables": "",
         "iptables -w -n -L INPUT": "",
         "fail2ban-client -t": "OK",
@@ -267,11 +268,13 @@ def test_the_operators_own_ban_is_lifted(monkeypatch):
 
 
 def test_a_check_before_it_is_installed_tells_what_would_be(monkeypatch):
-    host = FakeHost(commands={"sshd": ""})
+    host = FakeHost(commands={"sshd": "", "dpkg-query": "fail2ban config-files\n"})
     changes, result = run(monkeypatch, host, [None], check=True)
     assert changes.changed and result["jails"] == ["sshd"] and result["banaction"] == "nftables"
-    with pytest.raises(ChangeError, match="install the packages fail2ban and python3-systemd"):
+    with pytest.raises(ChangeError, match="install the packages fail2ban, python3-systemd, nftables first"):
         run(monkeypatch, host, [None])
+    changes, result = run(monkeypatch, host, [None], allow_missing=True)
+    assert not changes.changed and result == {"missing": ["fail2ban", "python3-systemd", "nftables"]}
 
 
 # -- nginx ---------------------------------------------------------------------------------------------------------------
@@ -307,8 +310,11 @@ def test_a_jail_without_its_log_is_left_out_and_the_reason_told(monkeypatch):
     the_plan = plan(a_host())
     assert [jail.name for jail in the_plan.jails] == ["sshd", "nginx-http-auth", "nginx-limit-req"]
     assert the_plan.left_out == {"nginx-botsearch": "nginx writes no access log to the host"}
+    assert the_plan.result(None)["left"] == ["no jail nginx-botsearch: nginx writes no access log to the host"]
     found(monkeypatch, nginx.Source({}, "why"))
     assert set(plan(a_host()).left_out.values()) == {"why"}
+    found(monkeypatch, nginx.Source({}, "no deployment", mendable=False))
+    assert plan(a_host()).result(None)["left"] == []
 
 
 def test_bans_stand_where_container_traffic_passes(monkeypatch):

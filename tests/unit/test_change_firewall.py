@@ -204,6 +204,13 @@ def test_ipv6_that_is_let_in_is_closed_again(real):
     assert told == ["IPv6: the rule `-A INPUT -j ACCEPT` is removed, which opens more than is wanted"]
 
 
+def test_ipv6_that_is_not_wanted_is_closed(real):
+    change, _changes, told = planned(Machine(real), ipv6=False)
+    assert "IPv6 is closed" in told and change.state.level == firewall_kernel.RELOAD
+    closed = "*filter\n:INPUT DROP [0:0]\n-A INPUT -i lo -j ACCEPT\nCOMMIT\n"
+    assert planned(Machine(real, v6=lambda _text: closed), ipv6=False)[2] == []
+
+
 @pytest.mark.parametrize(
     "line",
     [
@@ -318,11 +325,7 @@ def test_a_check_on_a_host_without_ufw_tells_what_will_be(real):
     host = FakeHost(files={"/proc/net/route": ROUTE}, commands={"systemctl": units()})
     change, changes, told = planned(host)
     change.preflight()
-    assert changes.changed and told == [
-        "ufw is put in force",
-        "ufw.service is enabled",
-        "ufw's logging is set from none to low",
-    ]
+    assert changes.changed and told == ["ufw is installed and put in force"]
     with pytest.raises(Refused, match="ufw or iptables is not installed"):
         change.plan(Changes(host, check=False))
 

@@ -385,3 +385,21 @@ def test_the_systems_files_only_lose():
         "/etc/sudoers.d": "mode 0750, uid 0, gid 0",
         "/etc/sudoers.d/x": "mode 0440, uid 0, gid 0",
     }
+
+
+@pytest.mark.parametrize(
+    ("service", "socket", "sleeps"),
+    [("inactive", "active", True), ("active", "active", False), ("inactive", "inactive", False)],
+)
+def test_an_engine_that_sleeps_is_not_woken(service, socket, sleeps):
+    def systemctl(argv, _stdin, _env):
+        return "LoadState=loaded\nActiveState=%s\n" % (service if argv[2] == "docker.service" else socket)
+
+    files = {"/var/www/nself/docker-compose.yml": "services: {}\n", "/var/www/nself/.env": "A=1\n", "/etc/passwd": ""}
+    host = FakeHost(
+        files, commands={"systemctl": systemctl, "docker": Completed(1, "", "Cannot connect to the Docker daemon")}
+    )
+    left = []
+    permissions._project(host, Changes(host, True), None, left)
+    assert any(argv[0] == "docker" for argv, _stdin, _env in host.ran) is not sleeps
+    assert any("engine is stopped" in line for line in left)

@@ -376,6 +376,13 @@ def test_weak_keys_go_only_where_a_strong_one_stays():
     change.preflight()
 
 
+def test_weak_keys_go_where_strong_ones_come():
+    options = {"weak_user_keys": "disable", "authorized_keys": {"deploy": [OTHER]}}
+    change, changes = planned(sshd_host({KEYS: WEAK + "\n"}), **options)
+    assert changes.read(KEYS) == "# nself.prod: %s\n%s\n" % (WEAK, OTHER)
+    change.preflight()
+
+
 def test_small_groups_go_and_the_file_is_never_left_empty():
     row = "2024 2 6 100 %d 5 ABCD\n"
     text, gone = sshd_keys.large_moduli("# head\n" + row % 2047 + row % 3071, 3071)

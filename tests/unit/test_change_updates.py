@@ -89,7 +89,7 @@ def facts(**other):
 
 def a_host(files=None, units=None, stamp=1.0, index=2.0, status=2.0, **commands):
     """Return a host; stamp, index, status: how many days ago each was written."""
-    known = {"unattended-upgrade": "", "systemctl": "", "apt-get": "", "touch": ""}
+    known = {"dpkg-query": "unattended-upgrades installed\n", "systemctl": "", "apt-get": "", "touch": ""}
     units = units or shown()
     host = FakeHost(files=dict(DEBIAN, **(files or {})), commands=known, now=NOW)
     for path, days in ((STAMP, stamp), (INDEX, index), (STATUS, status)):
@@ -201,11 +201,13 @@ def test_needrestart_is_told_where_it_is(monkeypatch):
 
 def test_a_check_before_it_is_installed_tells_what_would_be(monkeypatch):
     host = a_host()
-    del host.commands["unattended-upgrade"]
+    host.commands["dpkg-query"] = ""
     changes, _result = run(monkeypatch, host, [None], check=True)
     assert changes.changed
-    with pytest.raises(ChangeError, match="install the package unattended-upgrades"):
+    with pytest.raises(ChangeError, match="install the packages unattended-upgrades first"):
         run(monkeypatch, host, [None])
+    changes, result = run(monkeypatch, host, [None], allow_missing=True)
+    assert not changes.changed and result == {"missing": ["unattended-upgrades"]}
 
 
 # -- timers --------------------------------------------------------------------------------------------------------------
@@ -306,3 +308,4 @@ def test_lists_that_could_not_be_fetched_are_an_error(monkeypatch):
 def test_what_is_left_to_the_operator_is_told(monkeypatch):
     _changes, result = run(monkeypatch, a_host(), [facts(pending=["docker.io", "runc"], left_out=["libc6"])])
     assert result["held_back"] == ["docker.io", "runc"] and result["pending"] == [] and result["left_out"] == ["libc6"]
+    assert [line.rpartition(": ")[2] for line in result["left"]] == ["docker.io, runc", "take it out there"]

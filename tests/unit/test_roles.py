@@ -107,6 +107,8 @@ def test_the_defaults_are_those_of_the_argument_specs(role):
 
 @each_role
 def test_every_option_is_described_and_has_a_type(role):
+    main = load(role / "meta/argument_specs.yml")["argument_specs"]["main"]
+    assert main.get("short_description") and main.get("description"), "its documentation is incomplete"
     for name, item in options(role).items():
         assert item.get("type") and item.get("description"), name
         assert item["type"] != "list" or "elements" in item, name

@@ -12,6 +12,7 @@ import time
 
 import lab as labs
 import yaml
+from testinfra.utils import ansible_runner
 
 HOSTS = ("fresh12", "fresh13")
 NEIGHBOUR = "neighbour"
@@ -70,8 +71,9 @@ def reaches_ssh(name):
 def guess(name, times):
     """Let the neighbour try to log in as somebody who is not there."""
     words = "-F none -o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o ConnectTimeout=3"
-    for _ in range(times):
-        within(NEIGHBOUR, "sh", "-c", "ssh %s oracle@%s true" % (words, labs.lab(name).address), check=False)
+    # The ban may strike in the middle of a login, which then would hang.
+    once = "timeout 4 ssh %s oracle@%s true" % (words, labs.lab(name).address)
+    within(NEIGHBOUR, "sh", "-c", "for i in $(seq %d); do %s; done" % (times, once), check=False)
 
 
 def banned(name):
@@ -99,6 +101,8 @@ def reboot(names):
         for path in (labs.EPHEMERAL / "instance_config.yml", labs.EPHEMERAL / "known_hosts", *_inventories()):
             path.write_text(re.sub(r"(?<![\d.])%s(?![\d.])" % re.escape(old), new, path.read_text()))
     labs.lab.cache_clear()
+    # testinfra keeps what it read of an inventory.
+    ansible_runner.AnsibleRunner._runners.clear()
 
 
 def _inventories():

@@ -41,4 +41,4 @@ def test_every_check_of_the_host_passes(host, findings):
 
 @pytest.mark.parametrize("host", HOSTS)
 def test_most_of_them_are_about_something_here(host, findings):
-    assert sum(findings[host][check]["status"] == "pass" for check in MENDED) >= 25
+    assert sum(findings[host][check]["status"] == "pass" for check in MENDED) >= 22

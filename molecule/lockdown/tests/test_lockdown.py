@@ -11,6 +11,7 @@ import re
 import socket
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -34,7 +35,14 @@ def lockdown(*arguments):
     environment = dict(os.environ, ANSIBLE_CONFIG=str(labs.EPHEMERAL / "ansible.cfg"), ANSIBLE_NOCOLOR="1")
     words = ["ansible-playbook", str(labs.PROJECT / "playbooks/lockdown.yml"), "-i", str(labs.INVENTORY), *arguments]
     done = subprocess.run(
-        words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd="/", env=environment, stdin=subprocess.DEVNULL, check=False
+        words,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        cwd="/",
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        check=False,
     )
     assert "Traceback" not in done.stdout
     hosts = {host["host"]: host for host in json.loads(report.read_text())["hosts"]} if report.exists() else {}
@@ -54,16 +62,34 @@ def changed(done):
 
 def scanned(address, ports=PORTS):
     """What answers at that address, seen from the controller."""
-    done = subprocess.run([sys.executable, HERE / "scan.py", address, ",".join(map(str, ports))], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, HERE / "scan.py", address, ",".join(map(str, ports))],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     return json.loads(done.stdout)
 
 
 def scanned_by_a_neighbour(addresses):
     """The same from a container beside the hosts, for several of them."""
     script = (HERE / "scan.py").read_text().split("if __name__")[0]
-    script += "async def main():\n    return await asyncio.gather(*(scan(address, %r) for address in %r))\n" % (PORTS, list(addresses))
+    script += "async def main():\n    return await asyncio.gather(*(scan(address, %r) for address in %r))\n" % (
+        PORTS,
+        list(addresses),
+    )
     script += "print(json.dumps(asyncio.run(main())))\n"
-    words = ["docker", "run", "--rm", "--interactive", "--name", PREFIX + "neighbour", "nself-prod-test/debian:13", "python3", "-"]
+    words = [
+        "docker",
+        "run",
+        "--rm",
+        "--interactive",
+        "--name",
+        PREFIX + "neighbour",
+        "nself-prod-test/debian:13",
+        "python3",
+        "-",
+    ]
     return json.loads(subprocess.run(words, input=script, capture_output=True, text=True, check=True).stdout)
 
 
@@ -80,7 +106,12 @@ def from_everywhere():
 def link_local(host):
     """The host's IPv6 address on the wire between it and the controller."""
     address = re.search(r"inet6 (fe80:\S+)/", host.sh("ip -6 addr show eth0")).group(1)
-    bridge = next(item["dev"] for item in json.loads(subprocess.run(["ip", "-j", "route", "get", host.address], capture_output=True, check=True).stdout))
+    bridge = next(
+        item["dev"]
+        for item in json.loads(
+            subprocess.run(["ip", "-j", "route", "get", host.address], capture_output=True, check=True).stdout
+        )
+    )
     return "%s%%%s" % (address, bridge)
 
 
@@ -121,10 +152,17 @@ class Target:
     """A port of the controller, to see who still gets out."""
 
     def __init__(self, host):
-        route = json.loads(subprocess.run(["ip", "-j", "route", "get", host.address], capture_output=True, check=True).stdout)
+        route = json.loads(
+            subprocess.run(["ip", "-j", "route", "get", host.address], capture_output=True, check=True).stdout
+        )
         self.address = route[0]["prefsrc"]
         self.server = socket.create_server((self.address, 0))
         self.port = self.server.getsockname()[1]
+        threading.Thread(target=self.hang_up, daemon=True).start()
+
+    def hang_up(self):
+        while True:
+            self.server.accept()[0].close()
 
     def reached_by(self, host, how):
         begun = time.monotonic()
@@ -152,7 +190,9 @@ def test_nothing_but_ssh_from_the_controller_answers():
 def test_no_other_rule_was_touched(name):
     host = labs.lab(name)
     now, then = rules(host, "/root/now"), before(host)
-    assert {key: now[key] for key in ("iptables", "ip6tables", "ufw")} == {key: then[key] for key in ("iptables", "ip6tables", "ufw")}
+    assert {key: now[key] for key in ("iptables", "ip6tables", "ufw")} == {
+        key: then[key] for key in ("iptables", "ip6tables", "ufw")
+    }
     assert now["nft"] != then["nft"]
 
 
@@ -243,7 +283,11 @@ def test_open_connections_are_cut():
     silent = socket.create_connection((labs.lab("plain12").address, 80), timeout=3)
     assert all(says_again(connection, b"one\n") for connection in [*connections, silent])
     _done, hosts = lockdown()
-    assert {name: found["outcome"] for name, found in hosts.items()} == {"plain12": "locked", "plain13": "unchanged", DOCKER: "locked"}
+    assert {name: found["outcome"] for name, found in hosts.items()} == {
+        "plain12": "locked",
+        "plain13": "unchanged",
+        DOCKER: "locked",
+    }
     assert not any(says_again(connection, b"two\n") for connection in connections)
     assert not any(says_again(connection, b"three\n") for connection in connections)
     # Nobody said a word over this one, and it does not wait for the end of the lockdown.
@@ -254,7 +298,12 @@ def test_open_connections_are_cut():
 
 def test_a_restart_of_the_firewall_does_not_lift_it():
     host = labs.lab("plain13")
-    for command in ("nft flush ruleset; systemctl restart nftables", "systemctl reload nftables", "systemctl stop nftables", "ufw reload"):
+    for command in (
+        "nft flush ruleset; systemctl restart nftables",
+        "systemctl reload nftables",
+        "systemctl stop nftables",
+        "ufw reload",
+    ):
         host.sh(command)
         assert set(scanned(host.address, [22, 80])) == {"22"}, command
     # What these commands took away is no part of the lockdown.
@@ -281,12 +330,23 @@ def test_it_survives_a_reboot():
 def reboot(name):
     container = PREFIX + name
     old = labs.lab(name).address
-    subprocess.run(["docker", "restart", "--time", "10", container], check=True, capture_output=True)
-    shown = subprocess.run(["docker", "inspect", "-f", "{{.NetworkSettings.IPAddress}}", container], check=True, capture_output=True, text=True)
+    # As a server is shut down, so that what is stopped then is stopped here too.
+    for words in (["kill", "--signal", "SIGRTMIN+3"], ["wait"], ["start"]):
+        subprocess.run(["docker", *words, container], check=True, capture_output=True)
+    shown = subprocess.run(
+        ["docker", "inspect", "-f", "{{.NetworkSettings.IPAddress}}", container],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
     new = shown.stdout.strip()
     if new != old:
         # Another container has got the address meanwhile.
-        for path in [labs.EPHEMERAL / "known_hosts", labs.EPHEMERAL / "instance_config.yml", *labs.INVENTORY.rglob("*.yml")]:
+        for path in [
+            labs.EPHEMERAL / "known_hosts",
+            labs.EPHEMERAL / "instance_config.yml",
+            *labs.INVENTORY.rglob("*.yml"),
+        ]:
             path.write_text(re.sub(r"%s\b" % re.escape(old), new, path.read_text()))
     labs.lab.cache_clear()
     testinfra.host.Host._host_cache.clear()

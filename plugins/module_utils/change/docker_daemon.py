@@ -47,8 +47,9 @@ def work(host: Host, changes: Changes, params: Dict[str, Any]) -> Dict[str, Any]
         out["left"].append("no Docker engine of the system is installed on this host, so there is nothing to set up")
         return out
     out["applicable"] = True
-    need = Sources(host, Options(params["project_dir"] or None, "0" * 64), _COLLECTORS)
     unit = units.of(host)
+    known = None if unit.running else units.STOPPED
+    need = Sources(host, Options(params["project_dir"] or None, "0" * 64), _COLLECTORS, known)
     info = _info(need, unit)
     if not unit.running:
         out["left"].append("Docker's engine does not run: what is set up here holds from its next start on")

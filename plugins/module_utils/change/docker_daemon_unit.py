@@ -23,6 +23,10 @@ SERVICE = (
 )
 
 
+# What the audit's collectors would find, without asking: the first word to the socket of a stopped engine starts it and its containers.
+STOPPED = {"docker_engine": {"state": "stopped", "info": None}, "docker_containers": []}
+
+
 class Unit(NamedTuple):
     """docker.service. arguments: dockerd's own; place: what gives it them, for people; started: which of its starts this is."""
 
@@ -48,6 +52,20 @@ def of(host: Any) -> Unit:
         tuple(arguments),
         "docker.service (%s)" % ", ".join([shown.get("FragmentPath", "")] + drop_ins),
         "%s %s" % (pid, shown.get("ExecMainStartTimestampMonotonic", "")),
+    )
+
+
+def sleeps(host: Any) -> bool:
+    """Tell whether the engine is stopped, and a word to its socket would start it."""
+    try:
+        shown = _show(host, "docker.service", ("LoadState", "ActiveState"))
+        waiting = _show(host, "docker.socket", ("LoadState", "ActiveState"))
+    except ChangeError:
+        return False  # without systemd nobody starts it
+    return (
+        shown.get("LoadState") == waiting.get("LoadState") == "loaded"
+        and shown.get("ActiveState") in ("inactive", "failed")
+        and waiting.get("ActiveState") == "active"
     )
 
 

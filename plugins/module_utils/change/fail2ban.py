@@ -13,6 +13,7 @@ from ansible_collections.nself.prod.plugins.module_utils.audit.facts import Unre
 from ansible_collections.nself.prod.plugins.module_utils.change import fail2ban_config as config
 from ansible_collections.nself.prod.plugins.module_utils.change import fail2ban_nginx as nginx
 from ansible_collections.nself.prod.plugins.module_utils.change import operator as operators
+from ansible_collections.nself.prod.plugins.module_utils.change import packages
 from ansible_collections.nself.prod.plugins.module_utils.change.changes import ChangeError, Changes, command
 from ansible_collections.nself.prod.plugins.module_utils.change.fail2ban_config import Jail
 from ansible_collections.nself.prod.plugins.module_utils.change.patient import Patient
@@ -21,6 +22,7 @@ from ansible_collections.nself.prod.plugins.module_utils.host import NotFound, f
 from ansible_collections.nself.prod.plugins.module_utils.parse import fail2ban as parse
 from ansible_collections.nself.prod.plugins.module_utils.parse.systemd import parse_show
 
+PACKAGES = ("fail2ban", "python3-systemd")
 UNIT = "fail2ban.service"
 FILTER = "nself-sshd"
 FILTER_PATH = "%s/filter.d/%s.conf" % (config.FOLDER, FILTER)
@@ -38,9 +40,12 @@ def work(
     """Bring fail2ban to what the params (the module's options) say. Return what else the module returns."""
     host = Patient(host)
     _check(params)
+    missing = packages.missing(host, PACKAGES + ("iptables" if params["banaction"] == "iptables" else "nftables",))
+    if missing and not changes.check:
+        if params["allow_missing"]:
+            return {"missing": missing}
+        raise ChangeError("install the packages %s first" % ", ".join(missing))
     installed = host.which(CLIENT) is not None
-    if not installed and not changes.check:
-        raise ChangeError("fail2ban is not installed; install the packages fail2ban and python3-systemd first")
     operator = operators.find(host)
     plan = Plan(host, changes, params, operator)
     overruled = config.overruled(config.settings(plan.text), plan.later)
@@ -49,7 +54,7 @@ def work(
     wrote = plan.write()
     if not installed:
         changes.note("fail2ban is started with these jails as soon as it is installed")
-        return plan.result(None)
+        return dict(plan.result(None), missing=missing)
     seen: Mapping[str, Any] = collect(host, None)
     wrong = [] if wrote else plan.differences(seen)
     own = operator.address if operator is not None and params["ignore_operator"] else None
@@ -58,7 +63,7 @@ def work(
         seen = _settled(host, plan, pause)
         # It takes up the bans that it had when it was stopped.
         unbanned = unbanned or _unban(host, changes, own, seen)
-    return plan.result(unbanned)
+    return dict(plan.result(unbanned), missing=missing)
 
 
 def _check(params: Mapping[str, Any]) -> None:
@@ -203,7 +208,17 @@ class Plan:
             "not_ignored": self.not_ignored,
             "banaction": self.banaction,
             "unbanned": unbanned,
+            "left": self._left(),
         }
+
+    def _left(self) -> List[str]:
+        """Return what is left to do by hand, in lines for people."""
+        lines = ["%s may be banned, though another file ignores it" % word for word in self.not_ignored]
+        if self.source.mendable:
+            for reason in dict.fromkeys(self.left_out.values()):
+                names = [name for name in self.left_out if self.left_out[name] == reason]
+                lines.append("no jail %s: %s" % (", ".join(names), reason))
+        return lines
 
 
 # -- what there is -------------------------------------------------------------------------------------------------------
@@ -244,14 +259,14 @@ def _banaction(host: Any, check: bool, wanted: str) -> str:
     problems = []
     for name in [wanted] if wanted != "auto" else list(works):
         if host.which(works[name][0]) is None:
+            if check and name == "nftables":
+                return name  # it is installed before this is done
             problems.append("%s is not installed" % name)
             continue
         done = host.run(works[name])
         if done.rc == 0:
             return name
         problems.append("%s: %s" % (name, first_line(done.err)))
-    if check and all(problem.endswith("is not installed") for problem in problems):
-        return "nftables" if wanted == "auto" else wanted  # the package of that name is installed before
     raise ChangeError("fail2ban has no way to ban: %s; install the package nftables" % ", ".join(problems))
 
 

@@ -26,7 +26,7 @@ class Source:
     """Where nginx's logs are on the host. logs: {error or access: paths}; problem: why there is none; gone: it cannot be told now.
 
     host_network: a container of nginx's shares the network of the host, so its traffic passes where that of the host does.
-    zone: UTC where that is nginx's time, "" where it is the host's, or cannot be told.
+    mendable: whether there is an nginx whose logs could be there. zone: UTC where that is nginx's time, "" where it is the host's, or cannot be told.
     """
 
     logs: Mapping[str, Sequence[str]]
@@ -34,18 +34,20 @@ class Source:
     gone: bool = False
     host_network: bool = False
     zone: str = ""
+    mendable: bool = True
 
 
 def find(host: Any, project_dir: Optional[str]) -> Source:
     """Return where the logs of the deployment's running nginx are."""
     if host.which("docker") is None:
-        return Source({}, "Docker is not installed, so no nginx of a deployment runs here")
+        return Source({}, "Docker is not installed, so no nginx of a deployment runs here", mendable=False)
     needed = docker.COLLECTORS + containers.COLLECTORS + project.COLLECTORS
     facts = collect_all(host, needed + (Collector("found", _units, deadline=18.0),), Options(project_dir))["found"]
     if isinstance(facts, Unread):
         return Source({}, "whether nginx runs is not known: %s" % facts.detail, gone=True)
     if facts["state"] != FOUND:
-        return Source({}, facts["message"] or "no deployment was found", gone=facts["state"] != NONE)
+        known = facts["state"] != NONE
+        return Source({}, facts["message"] or "no deployment was found", gone=known, mendable=known)
     if not facts["units"]:
         return Source({}, STOPPED, gone=True)
     return logs_of(host, facts["units"])

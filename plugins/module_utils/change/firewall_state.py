@@ -90,14 +90,15 @@ def look(host: Any, params: Mapping[str, Any], ports: Sequence[int]) -> State:
             _compare(state, family)
         if not params["ipv6"]:
             _compare_closed(state)
+        if state.units["ufw"].get("UnitFileState") != "enabled":
+            state.notes.append("ufw.service is enabled")
+        logging = firewall_rules.setting(state.found[CONF] or "", "LOGLEVEL") or "none"
+        if logging != params["logging"]:
+            state.notes.append("ufw's logging is set from %s to %s" % (logging, params["logging"]))
     else:
+        # Only a check comes here. What else the package brings, and what differs of that, is not known yet.
         state.level = firewall_kernel.RELOAD
-        state.notes.append("ufw is put in force")
-    if state.units["ufw"].get("UnitFileState") != "enabled":
-        state.notes.append("ufw.service is enabled")
-    logging = firewall_rules.setting(state.found[CONF] or "", "LOGLEVEL") or "none"
-    if logging != params["logging"]:
-        state.notes.append("ufw's logging is set from %s to %s" % (logging, params["logging"]))
+        state.notes.append("ufw is installed and put in force")
     _compare_docker(state)
     return state
 
@@ -132,7 +133,8 @@ def _wish(state: State) -> None:
     defaults = dict(POLICIES, IPV6="yes" if params["ipv6"] else "no")
     for path, settings in ((DEFAULTS, defaults), (CONF, {"ENABLED": "yes"})):
         state.found[path] = state.read(path)
-        state.texts[path] = firewall_rules.settings(state.found[path] or "", settings)
+        if state.installed:
+            state.texts[path] = firewall_rules.settings(state.found[path] or "", settings)
     # What Docker publishes: the same, unless it is said apart.
     open_ports = firewall_rules.rules("allow", params["docker_allow"], "ufw_docker_allow") or allow + [
         rule._replace(action="allow") for rule in limit
@@ -195,8 +197,8 @@ def _compare(state: State, family: str) -> None:
         state.notes.append("%s: the chain %s, which lets in %s, is loaded again" % (name, chain, ports))
     else:
         state.obstacles.append(
-            "%s: a chain that is not ufw's own, or a rule in %s, lets everybody in on %s; remove it, or set ufw_purge: false to "
-            "leave it" % (name, AROUND[family][0], ports)
+            "%s: a chain that is not ufw's own, or a rule in %s, lets everybody in on %s; remove it, name the port in "
+            "ufw_allow, or set ufw_purge: false" % (name, AROUND[family][0], ports)
         )
 
 
@@ -212,9 +214,14 @@ def _surplus(state: State, family: str, rules: List[str]) -> None:
 
 
 def _compare_closed(state: State) -> None:
-    """IPv6 that ufw leaves out: it drops everything then."""
+    """IPv6 that ufw leaves out: it has no rules then, and drops everything."""
     table = state.tables.get("v6")
-    if table is not None and firewall_kernel.policies(table).get("INPUT") != "DROP":
+    if table is None:
+        return
+    closed = firewall_kernel.policies(table).get("INPUT") == "DROP"
+    reached = firewall_kernel.reach(firewall_kernel.parsed(table, "v6"), "v6", state.interfaces)
+    left = ":ufw6-user-input " in table or reached["restricted"] or any(firewall_kernel.opened(reached).values())
+    if left or not closed:
         state.level = max(state.level, firewall_kernel.RELOAD)
         state.notes.append("IPv6 is closed")
 

@@ -20,6 +20,7 @@ from ansible_collections.nself.prod.plugins.module_utils.audit.collect import (
 )
 from ansible_collections.nself.prod.plugins.module_utils.audit.collector import Options
 from ansible_collections.nself.prod.plugins.module_utils.audit.model import Missing
+from ansible_collections.nself.prod.plugins.module_utils.change import docker_daemon_unit as units
 from ansible_collections.nself.prod.plugins.module_utils.change import operator
 from ansible_collections.nself.prod.plugins.module_utils.change import permissions_files as found_files
 from ansible_collections.nself.prod.plugins.module_utils.change import permissions_sudoers as rules
@@ -76,7 +77,7 @@ def _people(host: Any) -> List[rules.Person]:
 
 
 def _project(host: Any, changes: Changes, told: Optional[str], left: List[str]) -> Optional[str]:
-    need = Sources(host, Options(told, "0" * 64), COLLECTORS)
+    need = Sources(host, Options(told, "0" * 64), COLLECTORS, units.STOPPED if units.sleeps(host) else None)
     try:
         found = need("project_place").found
     except Missing as missing:
@@ -110,17 +111,22 @@ def _readers(host: Any, need: Sources, base: str, left: List[str]) -> Tuple[List
     """Return the containers that read files of the host, and whether it is known that these are all."""
     try:
         if need("docker_engine")["state"] == "stopped":
-            left.append("Docker's engine is stopped, so who reads the keys is not known: keys stay as they are")
+            left.append(
+                "Docker's engine is stopped, so who reads them is not known: keys and secrets/ stay as they are"
+            )
             return [], True
         return readers(host, need("docker_containers")), False
     except Missing as missing:
-        left.append("Docker could not be asked, so keys stay as they are: %s" % (missing.detail or missing.reason))
+        left.append(
+            "Docker could not be asked, so keys and secrets/ stay as they are: %s" % (missing.detail or missing.reason)
+        )
         return [], True
 
 
 def _keys(host: Any, need: Sources) -> Any:
-    # Not need("project").units: what would start besides nginx names no key of its own.
-    return found_files.keys_of(host, need("nginx"), need("project").running("nginx"))
+    started = need("project").started
+    # Where nothing runs no nginx names a key, and what compose would start need not be worked out.
+    return found_files.keys_of(host, need("nginx"), need("project").running("nginx")) if started else []
 
 
 def _close(
@@ -140,7 +146,7 @@ def _close(
             left.append("%s has another name somewhere (a hard link), so it stays at %04o" % (wish.path, info.mode))
         return
     mode, why = found_files.narrowed(wish, info, who)
-    if closed and wish.what == "private key":
+    if closed and wish.what in (found_files.SECRET, found_files.PRIVATE_KEY):
         mode = info.mode
     if why:
         left.append(found_files.reason_to_keep(wish, mode, why))
@@ -250,6 +256,13 @@ def _sudoers(
         how = rules.REPORT
     plan = rules.plan(found, params["nopasswd_users"], people, how)
     left += plan.left
+    free = _free([rule.text for rule in found])
+    left += [
+        "%s, who runs this, becomes root without a password and keeps that: the audit allows it when its policy nopasswd_users names %s"
+        % (person.name, person.name)
+        for person in people
+        if person.name not in params["nopasswd_users"] and rules.is_free(person, free)
+    ]
     if plan.left and how != params["sudoers"]:
         left.append(
             "sudoers stays as it is, since who administers this host is not known: say so in permissions_nopasswd_users"

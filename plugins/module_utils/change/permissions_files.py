@@ -19,6 +19,8 @@ from ansible_collections.nself.prod.plugins.module_utils.host import FileInfo, H
 ALL_OTHERS, READING, ANYTHING = 0o077, 0o044, 0o077
 OTHERS_WRITE, OTHERS = 0o002, 0o007
 MOST = 400  # names of one folder that are looked at
+# What containers are given as a file, so that who reads it has to be known.
+SECRET, PRIVATE_KEY = "secret", "private key"
 KEY_START = b"PRIVATE KEY-----"
 
 
@@ -87,7 +89,8 @@ class Finder:
             if isinstance(info, Unread):
                 self.left.append("%s could not be read: %s" % (entry["path"], info.detail or info.reason))
             elif entry["kind"] == "env":
-                self.add(entry["path"], "env file", ALL_OTHERS, owners=self.owners)
+                secret = posixpath.dirname(entry["path"]).endswith("/secrets")
+                self.add(entry["path"], SECRET if secret else "env file", ALL_OTHERS, owners=self.owners)
             elif info["inline"]:
                 self.add(entry["path"], "compose file with secrets", ALL_OTHERS, owners=self.owners)
         for folder in _known(facts["folders"], self.left, "the folders above the project"):
@@ -142,7 +145,7 @@ class Finder:
             return
         # A key of root may be read by the group that was made for its reader.
         shared = info.uid == 0 and info.gid != 0
-        self.add(real, "private key", 0o037 if shared else ALL_OTHERS, True)
+        self.add(real, PRIVATE_KEY, 0o037 if shared else ALL_OTHERS, True)
 
     # -- backups -----------------------------------------------------------------------------------------------------
 

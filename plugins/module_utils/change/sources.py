@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Iterable
+from typing import Any, Dict, Iterable, Mapping, Optional
 
 from ansible_collections.nself.prod.plugins.module_utils.audit.collector import Collector, Need, Options, attempt
 from ansible_collections.nself.prod.plugins.module_utils.audit.facts import Unread
@@ -12,13 +12,15 @@ from ansible_collections.nself.prod.plugins.module_utils.audit.model import Miss
 
 
 class Sources(Need):
-    """What the collectors' need() is to them: each runs when it is first asked for, and once."""
+    """What the collectors' need() is to them: each runs when it is first asked for, and once. known: what need not be asked for."""
 
-    def __init__(self, host: Any, options: Options, collectors: Iterable[Collector]) -> None:
+    def __init__(
+        self, host: Any, options: Options, collectors: Iterable[Collector], known: Optional[Mapping[str, Any]] = None
+    ) -> None:
         super().__init__({}, options)
         self._host = host
         self._collectors = {collector.name: collector for collector in collectors}
-        self._known: Dict[str, Any] = {}
+        self._known: Dict[str, Any] = dict(known or {})
 
     def __call__(self, name: str) -> Any:
         """Return what a collector reads. Raises Missing where that cannot be read."""

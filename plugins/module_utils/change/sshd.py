@@ -98,9 +98,10 @@ class SshdChange(Guarded):
         left: List[str] = []
         if self.params["weak_user_keys"] == "disable":
             for user in accounts:
-                if user.is_login and user.name not in wanted and user.name in owners:
-                    mended, stay = sshd_keys.without_weak(self.host, user, owners[user.name], patterns)
-                    files += mended
+                if user.is_login and user.name in owners:
+                    planned = [file for file in files if file.user == user]
+                    mended, stay = sshd_keys.without_weak(self.host, user, owners[user.name], patterns, planned)
+                    files = [file for file in files if file not in planned] + mended
                     left += stay
         return files, left
 

@@ -8,7 +8,7 @@ import time
 from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from ansible_collections.nself.prod.plugins.module_utils.audit.collect import ssh_config, ssh_daemon
-from ansible_collections.nself.prod.plugins.module_utils.audit.collect.ssh_sessions import CLIENT, CLIENT_NAME, LOCAL
+from ansible_collections.nself.prod.plugins.module_utils.audit.collect.ssh_sessions import CLIENT, LOCAL
 from ansible_collections.nself.prod.plugins.module_utils.change.changes import ChangeError, command
 from ansible_collections.nself.prod.plugins.module_utils.change.sshd_wish import Known
 from ansible_collections.nself.prod.plugins.module_utils.change.tables import sshd as table
@@ -121,7 +121,7 @@ def ask(host: Any, login: Login, options: Sequence[str], config: Optional[str] =
     """Return what sshd would apply to a login. config: another file than its own. Raises ChangeError with what sshd says."""
     spec = "user=%s,host=%s,addr=%s,laddr=%s,lport=%d,rdomain=" % (
         login.user,
-        CLIENT_NAME,
+        login.address,  # without UseDNS, which is off unless asked for, sshd knows no other name
         login.address,
         login.server_address,
         login.port,

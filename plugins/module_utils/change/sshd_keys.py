@@ -144,25 +144,31 @@ def _identity(line: str) -> Optional[str]:
 
 
 def without_weak(
-    host: Any, user: User, owner: Tuple[int, int], patterns: Sequence[str]
+    host: Any, user: User, owner: Tuple[int, int], patterns: Sequence[str], planned: Sequence[KeyFile]
 ) -> Tuple[List[KeyFile], List[str]]:
-    """Return (a user's key files with the weak keys out of force, the weak keys that stay since there would be no other)."""
-    files = user_keys(host, user, patterns)
-    keys = [(file, key, (key["type"], key["bits"])) for file in files for key in file["keys"] if key["type"]]
-    weak = [(file, key) for file, key, kind in keys if not is_strong(kind)]
-    if not weak:
-        return [], []
+    """Return (a user's key files with the weak keys out of force, the weak keys that stay since there would be no other).
+
+    planned: files of this user that change anyway; they are among those returned.
+    """
+    texts = {file.path: file.text for file in planned}
+    for path in ssh_keys.key_paths(user, patterns):
+        try:
+            texts.setdefault(path, host.read(path))
+        except NotFound:
+            continue
+    keys = [(path, key) for path, text in texts.items() for key in ssh_wire.parse_authorized_keys(text) if key["type"]]
+    weak = [(path, key["line"]) for path, key in keys if not is_strong((key["type"], key["bits"]))]
     if len(weak) == len(keys):
-        return [], ["%s:%d" % (file["path"], key["line"]) for file, key in weak]
-    out = []
-    for path in dict.fromkeys(file["path"] for file, _key_ in weak):
+        return list(planned), ["%s:%d" % place for place in weak]
+    out = {file.path: file for file in planned}
+    for path in dict.fromkeys(path for path, _line in weak):
         check_place(host, path, user.home)
-        lines = host.read(path).splitlines(True)
-        for file, key in weak:
-            if file["path"] == path:
-                lines[key["line"] - 1] = table.MARKER + lines[key["line"] - 1]
-        out.append(KeyFile(path, "".join(lines), user, owner, False))
-    return out, []
+        lines = texts[path].splitlines(True)
+        for _path, number in [place for place in weak if place[0] == path]:
+            lines[number - 1] = table.MARKER + lines[number - 1]
+        known = out.get(path, KeyFile(path, "", user, owner, False))
+        out[path] = known._replace(text="".join(lines))
+    return list(out.values()), []
 
 
 def check_place(host: Any, path: str, home: str) -> None:

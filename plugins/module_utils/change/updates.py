@@ -10,6 +10,7 @@ from typing import Any, Dict, List, Mapping, Sequence, Tuple
 from ansible_collections.nself.prod.plugins.module_utils.audit.collect import updates
 from ansible_collections.nself.prod.plugins.module_utils.audit.collect.platform import os_release
 from ansible_collections.nself.prod.plugins.module_utils.audit.facts import Unread
+from ansible_collections.nself.prod.plugins.module_utils.change import packages
 from ansible_collections.nself.prod.plugins.module_utils.change.changes import ChangeError, Changes, command
 from ansible_collections.nself.prod.plugins.module_utils.change.patient import Patient
 from ansible_collections.nself.prod.plugins.module_utils.change.tables import updates as tables
@@ -38,17 +39,19 @@ def work(host: Any, changes: Changes, params: Mapping[str, Any]) -> Dict[str, An
     """Bring the updates to what the params (the module's options) say. Return what else the module returns."""
     host = Patient(host)
     scalars, origins = _wanted(host, params)
-    installed = host.which("unattended-upgrade") is not None
-    if not installed and not changes.check:
-        raise ChangeError("unattended-upgrades is not installed; install the package unattended-upgrades first")
+    missing = packages.missing(host, ["unattended-upgrades"] + (["needrestart"] if params["needrestart"] else []))
+    if missing and not changes.check:
+        if params["allow_missing"]:
+            return {"missing": missing}
+        raise ChangeError("install the packages %s first" % ", ".join(missing))
     _write(host, changes, scalars, origins, params["blacklist"])
-    if host.which("needrestart") is not None or (changes.check and params["needrestart"]):
+    if host.which("needrestart") is not None or "needrestart" in missing:
         changes.file(NEEDRESTART, HEADER % "#" + tables.NEEDRESTART)
     _units(host, changes)
-    if not installed:
+    if "unattended-upgrades" in missing:
         if params["run"] == "when_due":
             changes.note("the daily update job runs as soon as unattended-upgrades is installed")
-        return _result({}, [], "")
+        return dict(_result({}, [], ""), missing=missing)
     facts = updates.collect(host, None)
     _timers(facts["timers"], changes.check)
     reason = due(facts, _newer(host), params["blacklist"]) if params["run"] == "when_due" else ""
@@ -58,7 +61,7 @@ def work(host: Any, changes: Changes, params: Mapping[str, Any]) -> Dict[str, An
             _run(host, params)
             facts = updates.collect(host, None)
             _fetched(facts)
-    return _result(facts, params["blacklist"], reason)
+    return dict(_result(facts, params["blacklist"], reason), missing=missing)
 
 
 def _wanted(host: Any, params: Mapping[str, Any]) -> Tuple[List[Tuple[str, str]], List[str]]:
@@ -144,9 +147,9 @@ def overruled(
     if there != list(origins):
         more = [word for word in there if word not in origins] or ["none of %s" % ", ".join(origins)]
         return name, '%s "%s"' % (name, more[0])
-    for name in ("Unattended-Upgrade::Allowed-Origins", "Unattended-Upgrade::Package-Whitelist"):
-        if found.get(name.lower()):
-            return name, '%s "%s"' % (name, found[name.lower()][0])
+    for empty in tables.CLEARED:
+        if empty != name and found.get(empty.lower()):
+            return empty, '%s "%s"' % (empty, found[empty.lower()][0])
     name = "Unattended-Upgrade::Package-Blacklist"
     missing = [word for word in blacklist if word not in found.get(name.lower(), ())]
     return (name, 'no "%s" in %s' % (missing[0], name)) if missing else ()
@@ -302,10 +305,19 @@ def _fetched(facts: Mapping[str, Any]) -> None:
 def _result(facts: Mapping[str, Any], blacklist: Sequence[str], reason: str) -> Dict[str, Any]:
     pending, held = _pending(facts, blacklist)
     left_out = facts.get("left_out")
+    left_out = left_out if isinstance(left_out, list) else []
+    reboot = facts.get("reboot_required") is True
+    lines = [
+        (reboot, "reboot the host: an update asks for it"),
+        (held, "update by hand, since it restarts Docker or is blacklisted: %s" % ", ".join(held)),
+        (pending, "look at why these security updates are not installed: %s" % ", ".join(pending)),
+        (left_out, "another file of apt blacklists %s: take it out there" % ", ".join(left_out)),
+    ]
     return {
         "ran": reason or None,
         "pending": pending,
         "held_back": held,
-        "left_out": left_out if isinstance(left_out, list) else [],
-        "reboot_required": facts.get("reboot_required") is True,
+        "left_out": left_out,
+        "reboot_required": reboot,
+        "left": [line for needed, line in lines if needed],
     }

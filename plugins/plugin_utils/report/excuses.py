@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Optional
 
 from ansible_collections.nself.prod.plugins.plugin_utils.report.fleet import some_of
 from ansible_collections.nself.prod.plugins.plugin_utils.report.text import clean
@@ -22,15 +22,25 @@ WORDS = {
     "needed": "left on",
     "weak_user_keys_left": "a weak key stays, since its user has no other",
     "not_ignored": "not ignored any more",
-    "unmet": "",
-    "pending": "",
+}
+# Where a role's key has a meaning of its own; None: it is no excuse.
+OF_ROLE: dict[str, dict[str, Optional[str]]] = {
+    "auditd": {"left_out": None},
+    "unattended_upgrades": {
+        "left_out": "another file's blacklist keeps these from being updated",
+        "held_back": "an update is left to you",
+        "pending": "an update is not installed yet",
+    },
 }
 
 
-def excuses(result: Mapping[str, Any]) -> list[str]:
-    """Return what a result says could not be done."""
+def excuses(result: Mapping[str, Any], role: str = "") -> list[str]:
+    """Return what a result of a role says could not be done."""
     out = []
-    for key, words in WORDS.items():
+    told: dict[str, Optional[str]] = {**WORDS, **OF_ROLE.get(role, {})}
+    for key, words in told.items():
+        if words is None:
+            continue
         out += [clean("%s: %s" % (words, text) if words else text) for text in _texts(result.get(key))]
     for key, value in result.items():
         # A part of the module's work, with a state of its own.
@@ -39,6 +49,8 @@ def excuses(result: Mapping[str, Any]) -> list[str]:
     docker = result.get("docker")
     if isinstance(docker, Mapping) and docker.get("state") == "running" and docker.get("guarded") is False:
         out.append(clean("the ports that Docker publishes are not filtered (it filters by %s)" % docker.get("backend")))
+    if result.get("reboot_required") is True:
+        out.append("the host has to be rebooted for its updates to take effect")
     if result.get("applicable") is False and not out:
         out.append("there is nothing of it on this host")
     return out

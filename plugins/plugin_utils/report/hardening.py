@@ -101,7 +101,7 @@ def _role_result(role: str, variables: Mapping[str, Any]) -> Optional[RoleResult
         return None
     changed = [answer for answer in answers if answer["changed"] is True]
     changes = [change for answer in changed for change in _changes(answer)]
-    told = [text for answer in answers for text in excuses(answer)]
+    told = [text for answer in answers for text in excuses(answer, role)]
     failed = any(answer.get("failed") is True for answer in answers)
     return RoleResult(role, bool(changed), tuple(dict.fromkeys(changes)), tuple(dict.fromkeys(told)), failed)
 

@@ -104,15 +104,6 @@ FAULTS = (
         % MOVED_NOW,
         mends="systemctl stop lockout-taken.service",
     ),
-    Fault(
-        "the operator's only key is weak, and weak keys have to go",
-        "sshd",
-        REFUSED,
-        "could not come back: ",
-        {"sshd_weak_user_keys": "disable"},
-        breaks="cp -a $keys /root/keys\nssh-keygen -q -t rsa -b 1024 -N '' -f /root/weak\ncat /root/weak.pub >$keys",
-        mends="cat /root/keys >$keys\nrm /root/weak /root/weak.pub",
-    ),
     # -- taken back
     Fault(
         "the operator knows only the host key that sshd does not show any more",
@@ -228,17 +219,6 @@ FAULTS = (
         note="The test gives the keys back after 14 s.",
     ),
     Fault(
-        "somebody at the operator's address guesses passwords, and sshd penalises the address",
-        "sshd",
-        ROLLED_BACK,
-        BACK,
-        ready="put %s <<'END'\nPerSourcePenalties authfail:20s min:1s\nEND\nsystemctl restart ssh.service"
-        % (DROP_IN % "50-strict.conf"),
-        from_outside="guess",
-        host="13",
-        note="The penalty outlives the rollback.",
-    ),
-    Fault(
         "fail2ban bans the operator's address while sshd is changed",
         "sshd",
         ROLLED_BACK,
@@ -246,18 +226,6 @@ FAULTS = (
         ready="banned_for 14\nbanned 192.0.2.1\nfail2ban-client set sshd unbanip 192.0.2.1",
         during="banned $(operators_address)",
         heals="wait_for 30 sh -c '! fail2ban-client get sshd banip | grep -q .'",
-    ),
-    Fault(
-        "sshd lets nobody in any more, and fail2ban bans whoever is denied four times",
-        "trial",
-        ROLLED_BACK,
-        "Permission denied.*%s" % BACK,
-        {
-            "trial_command": "printf 'AllowUsers nobody-at-all\\n' >/etc/ssh/sshd_config.d/00-trial.conf && "
-            "systemctl reload-or-restart ssh.service"
-        },
-        ready="banned_for 600 4\nbanned 192.0.2.1\nfail2ban-client set sshd unbanip 192.0.2.1",
-        note="The guard does not try again and again: the ban would outlast the rollback.",
     ),
     Fault(
         "no room on the disk once the rollback is prepared",

@@ -92,7 +92,7 @@ def _path(entry: Record) -> str:
     "command lines of the containers and of all other processes, environments baked into images, git's index and ignore rules",
     "no secret on a command line or in an image; no env file in git, and all of them ignored",
     Fix(
-        "permissions",
+        "containers",
         "Remove tracked env files with `git rm --cached` and ignore them; pass secrets by environment or file, not as an argument.",
     ),
     refs=("D:4.10",),

@@ -84,7 +84,7 @@ def crypto(facts: Facts, policy: Policy) -> Verdict:
         "sshd",
         "Make an Ed25519 host key with `ssh-keygen -A`, name only it and a large RSA key in `HostKey` lines, replace weak user keys, "
         "and take write permission from group and others.",
-        ("sshd_host_keys",),
+        ("sshd_host_keys", "sshd_weak_user_keys"),
         RELOAD,
     ),
     refs=("U:5.1.2",),

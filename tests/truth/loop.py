@@ -1,0 +1,136 @@
+# SPDX-FileCopyrightText: the nself.prod authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The closed loop: break one thing on a hardened host, and harden.yml with the tag of the role that its check names has to mend it.
+
+    loop.py CONTAINER --inventory INVENTORY --host NAME [--lean] [--hardened] [--only PATTERN] [--options JSON] [--results FILE]
+
+Nothing is mended by hand: after each break harden.yml runs, and every verdict has to be as before the break.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fnmatch
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import time
+
+TESTS = pathlib.Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(TESTS), str(TESTS.parent / "playbooks/collections")]
+
+from truth.mending import LEAN, STAYS, VARIABLES, mendable, roles_of  # noqa: E402
+from truth.run import compare, difference  # noqa: E402
+from truth.target import OPTIONS, ROOT, Failed, Target  # noqa: E402
+
+
+class Hardener:
+    """Runs harden.yml on one host as its user would."""
+
+    def __init__(self, inventory, host, options):
+        self.inventory = inventory
+        self.host = host
+        self.variables = {"nself_check_policy": options.get("policy", {}), "nself_harden_fail_on": "none"}
+
+    def run(self, roles=(), variables=None):
+        """Run these roles, all where none is named. Raises Failed with what Ansible said."""
+        words = ["ansible-playbook", str(ROOT / "playbooks/harden.yml"), "-i", self.inventory, "--limit", self.host]
+        words += ["--tags", ",".join(roles)] if roles else []
+        words += ["-e", json.dumps(dict(self.variables, **(variables or {})))]
+        env = dict(os.environ, ANSIBLE_CONFIG=str(ROOT / "ansible.cfg"), NO_COLOR="1")
+        env.setdefault("ANSIBLE_COLLECTIONS_PATH", str(ROOT / "playbooks/collections"))
+        done = subprocess.run(
+            words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env, timeout=900, check=False
+        )
+        if done.returncode != 0:
+            raise Failed("harden.yml ended with %d:\n%s" % (done.returncode, done.stdout[-3000:]))
+        return done.stdout
+
+
+def attempt(target, hardener, mutation, baseline):
+    """Break, audit, harden, audit; return (seconds of the run, mistakes)."""
+    mistakes, seconds = [], 0.0
+    try:
+        target.sh(mutation.breaks)
+        broken = target.audit()
+        mistakes += compare(dict(mutation.flips), difference(baseline, broken), broken)
+        started = time.monotonic()
+        hardener.run(roles_of(mutation), VARIABLES.get(mutation.name))
+        seconds = time.monotonic() - started
+        mended = target.audit()
+        stays = {check: mutation.flips[check] for check in STAYS.get(mutation.name, ())}
+        mistakes += compare(stays, difference(baseline, mended), mended)
+    except Failed as error:
+        mistakes.append(str(error))
+    # What the break brought along is of no use to the next one; what the role mended is not undone by that.
+    try:
+        target.sh(mutation.mends)
+    except Failed as error:
+        if mistakes:
+            mistakes.append("and mending it by hand failed: %s" % error)
+    target.sh("rm -rf $kept")
+    return seconds, mistakes
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("container")
+    parser.add_argument("--inventory", required=True)
+    parser.add_argument("--host", required=True, help="its name in the inventory")
+    parser.add_argument("--lean", action="store_true", help="only the breaks that stand for their roles")
+    parser.add_argument("--hardened", action="store_true", help="it is hardened already")
+    parser.add_argument("--only", default="*", help="pattern of names, checks or roles")
+    parser.add_argument("--options", default=json.dumps(OPTIONS), help="JSON: options of the audit")
+    parser.add_argument("--results", help="file for the results, JSON")
+    given = parser.parse_args()
+    options = json.loads(given.options)
+    target, hardener = Target(given.container, options), Hardener(given.inventory, given.host, options)
+    chosen = [
+        item
+        for item in mendable()
+        if any(fnmatch.fnmatchcase(name, given.only) for name in (item.name, *item.flips, *roles_of(item)))
+    ]
+    if given.lean:
+        chosen = [item for item in chosen if item.name in LEAN]
+    target.install()
+    if not given.hardened:
+        started = time.monotonic()
+        hardener.run()
+        print("       %5.1f s  hardened" % (time.monotonic() - started), flush=True)
+    target.audit()  # compiles it on the host
+    baseline = target.audit()
+    results = []
+    for item in chosen:
+        seconds, mistakes = attempt(target, hardener, item, baseline)
+        roles = roles_of(item)
+        results.append(
+            {
+                "name": item.name,
+                "flips": dict(item.flips),
+                "roles": roles,
+                "seconds": round(seconds, 1),
+                "mistakes": mistakes,
+            }
+        )
+        print(
+            "%s %5.1f s  %s: %s" % ("FAILED" if mistakes else "ok    ", seconds, ",".join(roles), item.name), flush=True
+        )
+        for mistake in mistakes:
+            print("                  " + mistake, flush=True)
+        if mistakes:
+            left = difference(baseline, target.audit())
+            if left:
+                print("                  left behind: %s" % left, flush=True)
+    failed = sum(1 for item in results if item["mistakes"])
+    if given.results:
+        path = pathlib.Path(given.results)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps({"baseline": {k: v[0] for k, v in baseline.items()}, "results": results}, indent=1))
+    print("%d mended, %d not" % (len(results) - failed, failed))
+    sys.exit(1 if failed or not results else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,49 @@
+# SPDX-FileCopyrightText: the nself.prod authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which role is to mend what a mutation breaks, with which variables, and what no role can mend."""
+
+from __future__ import annotations
+
+from ansible_collections.nself.prod.plugins.module_utils.audit.registry import CHECKS
+from ansible_collections.nself.prod.plugins.plugin_utils.report.hardening import ROLES
+
+from truth.mutation import Mutation
+from truth.tables import MUTATIONS
+
+ROLE_OF = {check.id: check.fix.role for check in CHECKS}
+
+# Breaks that are about a role of harden.yml, but that only hands can mend.
+BY_HAND = {
+    "the release is not supported any more": "no role upgrades a release: that is a decision, and takes the services down",
+    "a secret on a command line": "the secret has to leave the compose file, and its service to be recreated",
+    "sign-in is guarded by the auth service alone": "the break is that fail2ban is stopped while nginx limits nothing; AUTH-27 is the deployment's",
+}
+# What a user would have to say, since the default is to leave it and to tell.
+VARIABLES: dict[str, dict[str, object]] = {}
+# Breaks of which another check's part stays, since its role is not one of harden.yml.
+STAYS: dict[str, tuple[str, ...]] = {}
+
+# Those that stand for their roles where time is short: no deployment is needed for them.
+LEAN = (
+    "sshd takes passwords",
+    "the firewall lets all in",
+    "telnet is served",
+    "fail2ban bans for a minute",
+    "updates are off",
+    "net.ipv4.tcp_syncookies=0",
+    "an account without a password",
+    "Docker's socket is open",
+)
+
+MORE: tuple[Mutation, ...] = ()
+
+
+def roles_of(mutation):
+    """Return the roles of harden.yml that mend what a mutation turns, in their order."""
+    turned = {ROLE_OF[check] for check in mutation.flips}
+    return tuple(role for role in ROLES if role in turned)
+
+
+def mendable():
+    """Return every mutation that a role of harden.yml has to mend."""
+    return [item for item in (*MUTATIONS, *MORE) if roles_of(item) and item.name not in BY_HAND]

@@ -1,0 +1,59 @@
+# SPDX-FileCopyrightText: the nself.prod authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The loop is closed: what a check names as its mend exists, and each break of a host has a role that mends it, or a reason."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+from ansible_collections.nself.prod.plugins.module_utils.audit.registry import CHECKS
+from ansible_collections.nself.prod.plugins.plugin_utils.report.hardening import ROLES
+from truth.mending import BY_HAND, LEAN, MORE, ROLE_OF, STAYS, VARIABLES, mendable, roles_of
+from truth.tables import MUTATIONS
+from truth.unproven import UNPROVEN
+
+OF_THE_HOST = [check for check in CHECKS if check.fix.role in ROLES]
+NAMES = {mutation.name for mutation in (*MUTATIONS, *MORE)}
+
+
+@pytest.fixture(scope="module")
+def options(root):
+    """The variables of each role, as its argument_specs know them."""
+    found = {}
+    for role in ROLES:
+        path = root / "roles" / role / "meta/argument_specs.yml"
+        found[role] = set(yaml.safe_load(path.read_text(encoding="utf-8"))["argument_specs"]["main"]["options"])
+    return found
+
+
+def test_harden_runs_each_role_that_is_there(root):
+    play = yaml.safe_load((root / "playbooks/harden.yml").read_text(encoding="utf-8"))[1]
+    (block,) = [task["block"] for task in play["tasks"] if "block" in task]
+    imported = [task for task in block if "ansible.builtin.import_role" in task]
+    assert tuple(task["tags"] for task in imported) == ROLES
+    assert [task["ansible.builtin.import_role"]["name"] for task in imported] == ["nself.prod." + role for role in ROLES]
+    assert {path.parent.name for path in (root / "roles").glob("*/tasks")} == set(ROLES)
+
+
+def test_every_check_of_the_host_is_broken_and_mended_live_or_it_is_said_why_not():
+    mended = {check for mutation in mendable() for check in mutation.flips if ROLE_OF[check] in ROLES}
+    by_hand = {check for mutation in MUTATIONS if mutation.name in BY_HAND for check in mutation.flips}
+    assert {check.id for check in OF_THE_HOST} - mended <= by_hand | set(UNPROVEN)
+
+
+def test_every_role_mends_something_live():
+    # Nobody can load rules of audit in a container.
+    assert {role for mutation in mendable() for role in roles_of(mutation)} == set(ROLES) - {"auditd"}
+
+
+def test_the_tables_name_mutations_that_exist_and_say_why():
+    assert set(BY_HAND) | set(VARIABLES) | set(STAYS) <= NAMES
+    assert all(len(reason) > 20 for reason in BY_HAND.values())
+    assert set(LEAN) <= {mutation.name for mutation in mendable()}
+    assert len(NAMES) == len(MUTATIONS) + len(MORE)
+
+
+def test_the_variables_of_a_break_are_those_of_its_roles(options):
+    for name, variables in VARIABLES.items():
+        (mutation,) = [item for item in (*MUTATIONS, *MORE) if item.name == name]
+        assert set(variables) <= set().union(*(options[role] for role in roles_of(mutation)))
