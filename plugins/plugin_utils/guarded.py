@@ -22,6 +22,7 @@ PAUSE = 0.5
 # sshd's answer to a key or an account that it does not take. Time does not change that, and each such login counts for sshd and for
 # fail2ban, whose ban would outlast the rollback: there is no second one until the rollback is due.
 DENIED = "Permission denied"
+ROLLBACK_SECONDS = 5  # that it takes, on a busy host
 DENIED_PAUSE = 10
 KILLED = 128 + 9
 # After the rollback is due: how long it may take, and sshd to come back.
@@ -172,7 +173,7 @@ class _Patience:
         """Wait before the next login, by what the last one said."""
         denied, left = DENIED in said.get("msg", ""), self.due - time.monotonic()
         if denied and left > 0:
-            time.sleep(left + PAUSE)
+            time.sleep(left + ROLLBACK_SECONDS)
         else:
             time.sleep(DENIED_PAUSE if denied else PAUSE)
 

@@ -159,7 +159,7 @@ class Attempt:
                 self.measured.mistakes.append(str(error))
         elif what == "guess":
             with concurrent.futures.ThreadPoolExecutor(4) as guessers:
-                list(guessers.map(self.host.lets_in, ["nobody-at-all"] * 8))
+                list(guessers.map(self.host.lets_in, ["root"] * 8))
         elif what == "beside":
             second = Controller(self.host, self.fault.user)
             try:
