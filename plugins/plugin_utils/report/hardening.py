@@ -17,15 +17,15 @@ from ansible_collections.nself.prod.plugins.plugin_utils.report.text import clea
 
 # In the order in which harden.yml runs them.
 ROLES = (
-    "services",
-    "unattended_upgrades",
-    "permissions",
-    "docker_daemon",
-    "auditd",
     "sshd",
     "ufw",
     "sysctl",
     "fail2ban",
+    "docker_daemon",
+    "permissions",
+    "services",
+    "unattended_upgrades",
+    "auditd",
 )
 SYSTEMS = ("debian", "ubuntu")
 # What became of a host: hardened; looked at in check mode; a role failed; no answer afterwards; not begun with; not begun, since the
