@@ -27,7 +27,7 @@ CHECKOUT := $(shell pwd -P | sha256sum | cut -c1-8)
 SOCKETS := /tmp/nself-prod-$(CHECKOUT)
 TEST_ENV := env PATH="$(BIN):$(PATH)" ANSIBLE_HOME=$(CACHE)/ansible ANSIBLE_COLLECTIONS_PATH=$(CURDIR)/playbooks/collections \
 	ANSIBLE_SSH_CONTROL_PATH_DIR=$(SOCKETS) NSELF_PROD_CHECKOUT=$(CHECKOUT) NO_COLOR=1
-STEPS := lint unit targets docs build sanity molecule-check molecule-stack
+STEPS := lint unit targets docs build sanity molecule-check molecule-stack molecule-lockout
 
 .PHONY: help
 help:
@@ -44,6 +44,7 @@ help:
 	@echo 'make molecule the scenarios on real test hosts (needs a Docker engine)'
 	@echo 'make stack    bring up the hosts with a whole deployment, audit them and keep them (make stack-down removes them)'
 	@echo 'make truth    break one thing after the other on a live host, ask other tools about it, write docs/truth.md (half an hour)'
+	@echo 'make lockout-page  inject every fault into guarded runs over SSH, write docs/lockout.md of what became of them (a quarter of an hour)'
 	@echo 'make loop     break one thing after the other on a hardened host, have the roles mend it, write docs/closed-loop.md (half an hour)'
 	@echo 'make bench    one audit beside ping and Lynis, in one run'
 	@echo 'make proof    everything, with every Python at hand, the proof of truth and the benchmark'
@@ -105,10 +106,10 @@ images: engine
 MOLECULE = $(TEST_ENV) MOLECULE_EPHEMERAL_DIRECTORY=$(CACHE)/molecule/$(1) $(BIN)/molecule $(2) -s $(1)
 
 .PHONY: molecule
-molecule: molecule-check molecule-stack
+molecule: molecule-check molecule-stack molecule-lockout
 
-.PHONY: molecule-check molecule-stack
-molecule-check molecule-stack: molecule-%: test-venv images
+.PHONY: molecule-check molecule-stack molecule-lockout
+molecule-check molecule-stack molecule-lockout: molecule-%: test-venv images
 	@mkdir -p -m 0700 $(SOCKETS)
 	@$(call MOLECULE,$*,test)
 
@@ -130,6 +131,12 @@ stack-down: test-venv
 truth: test-venv images
 	@mkdir -p -m 0700 $(SOCKETS)
 	@$(TEST_ENV) MOLECULE_EPHEMERAL_DIRECTORY=$(CACHE)/molecule/stack tests/truth/all
+
+.PHONY: lockout-page
+lockout-page: test-venv images
+	@mkdir -p -m 0700 $(SOCKETS)
+	@NSELF_PROD_PROOF=1 $(call MOLECULE,lockout,test)
+	$(BIN)/python tests/lockout/page.py $(CACHE)/lockout/results.json
 
 .PHONY: loop
 loop: test-venv images
