@@ -82,7 +82,7 @@ FAULTS = (
         REFUSED,
         "nself-prod-rollback.timer is masked",
         breaks="systemctl --quiet mask nself-prod-rollback.timer",
-        holds="[ -L /etc/systemd/system/nself-prod-rollback.timer ]",
+        mends="[ -L /etc/systemd/system/nself-prod-rollback.timer ]\nsystemctl --quiet unmask nself-prod-rollback.timer",
     ),
     Fault(
         "the network is cut for longer than the guard waits",
