@@ -313,16 +313,18 @@ class SshdChange(Guarded):
 
 def _write_keys(changes: Changes, file: KeyFile) -> None:
     """Write a user's key file as sshd's StrictModes wants it; one that is only mended keeps its access rights."""
+    inside = sshd_keys.is_inside(file.path, file.user.home)
+    # The user may put a link in the place of whatever is in his home, at any time.
+    path = sshd_keys.real_place(changes.host, file.path, file.user.home)
     if not file.fresh:
-        changes.file(file.path, file.text, mode=None, uid=None, gid=None)
+        changes.file(path, file.text, mode=None, uid=None, gid=None, strict=inside)
         return
     uid, gid = file.owner
-    inside = file.path.startswith(file.user.home.rstrip("/") + "/")
     folder = os.path.dirname(file.path)
     if inside and folder != file.user.home.rstrip("/"):
-        changes.directory(folder, 0o700, uid, gid)
+        changes.directory(os.path.dirname(path), 0o700, uid, gid, strict=True)
     if inside:
-        changes.file(file.path, file.text, 0o600, uid, gid)
+        changes.file(path, file.text, 0o600, uid, gid, strict=True)
     else:
         # Not in the home: sshd reads it as the user, who need not be able to write it.
         changes.file(file.path, file.text, 0o644)
