@@ -241,6 +241,15 @@ def test_who_could_not_come_back_is_refused(files, stats, operator, options, wor
         planned(sshd_host(files, stats), operator, **options)[0].preflight()
 
 
+def test_a_command_that_sshd_would_only_now_learn_of_is_refused():
+    host = sshd_host({LATER: "Match User deploy\nForceCommand /bin/false\n"})
+    host.stats["/run/sshd.pid"] = FileInfo(0o644, 0, 0, 3, 5.0, "file")
+    planned(host)[0].preflight()
+    host.stats[LATER] = FileInfo(0o600, 0, 0, 3, 4.0, "file", 6.0)
+    with pytest.raises(ChangeError, match="forcecommand /bin/false in force for deploy"):
+        planned(host)[0].preflight()
+
+
 @pytest.mark.parametrize(
     "files, options",
     [

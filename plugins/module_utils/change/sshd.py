@@ -265,9 +265,21 @@ class SshdChange(Guarded):
         """Raise Refused where the operator, or where there is none where nobody at all, could log in."""
         planned = {file.path: file for file in self.work.key_files}
         if self.operator:
-            sshd_who.check_operator(self.host, self.operator, answers[self._logins()[0]], planned)
+            answer = answers[self._logins()[0]]
+            sshd_who.check_operator(self.host, self.operator, answer, planned)
+            self._check_unread(self.operator.user, answer)
         else:
             sshd_who.check_somebody(self.host, answers[self._logins()[-1]], planned)
+
+    def _check_unread(self, user: str, answer: sshd.Settings) -> None:
+        """Raise Refused for what ends every login of the operator and is not in force yet: the rollback's reload would not take it back."""
+        for keyword in ("forcecommand", "chrootdirectory") if self.work.stale else ():
+            value = " ".join(answer.get(keyword, [])) or "none"
+            if value.lower() != "none":
+                raise Refused(
+                    "sshd has not read %s yet, and would put %s %s in force for %s: take it away, or reload sshd and see whether you get in"
+                    % (" and ".join(self.work.stale), keyword, value, user)
+                )
 
     # -- in force ----------------------------------------------------------------------------------------------------
 
