@@ -161,7 +161,7 @@ class GuardedAction(ActionBase):
             return {"failed": True, "answered": False, "msg": clean(str(error))}
         parsed = bool(answer.get("_ansible_parsed", True))
         if answer.get("failed") or answer.get("unreachable") or not parsed:
-            return {"failed": True, "answered": parsed, "msg": why_failed(answer)}
+            return {"failed": True, "answered": parsed, "msg": why_failed(answer, "The module")}
         return dict(answer, answered=True)
 
     def _option(self, name: str) -> Any:
@@ -193,7 +193,7 @@ class _Patience:
 def _why_lost(answer: dict[str, Any]) -> str:
     if answer.get("rc") == KILLED:
         return "the change was ended in the middle: it took longer than guard_seconds, or the host has no memory left"
-    return "the change did not end as it should (%s)" % why_failed(answer)
+    return "the change did not end as it should (%s)" % why_failed(answer, "The module")
 
 
 def _seconds(args: dict[str, Any]) -> int:

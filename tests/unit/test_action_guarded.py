@@ -231,3 +231,4 @@ def test_a_login_that_may_not_become_root_confirms_nothing(clock):
 
     result = change(ARMED, host)[0]
     assert result["failed"] and result["rolled_back"] and "a password is required" in result["msg"]
+    assert "The module gave no answer" in result["msg"]
