@@ -135,6 +135,7 @@ ALGORITHMS = {
     [
         ({"ciphers": ["no-such"]}, "ssh -Q cipher"),
         ({"macs": []}, "macs is empty"),
+        ({"max_auth_tries": 0}, "nobody could log in"),
         ({"settings": {"Port": 2222}}, "use ports instead"),
         ({"settings": {"Match": "User x"}}, "no setting"),
         ({"settings": {"Banner": "a\nPermitRootLogin yes"}}, "one line"),
