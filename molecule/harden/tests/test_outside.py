@@ -95,6 +95,7 @@ def test_who_guesses_is_banned_for_a_time(state):
     finally:
         for name in HOSTS:
             outside.within(name, "fail2ban-client", "set", "sshd", "bantime", "3600")
+            outside.within(name, "fail2ban-client", "unban", guesser)
 
 
 def wait_until(holds, seconds):
