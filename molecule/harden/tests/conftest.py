@@ -10,7 +10,6 @@ import lab as labs
 import pytest
 from outside import HOSTS, reboot
 
-
 # What the checks are, and which roles mend them, is read from the collection.
 sys.path.insert(0, str(labs.PROJECT / "playbooks/collections"))
 
