@@ -42,8 +42,6 @@ def work(
     _check(params)
     missing = packages.missing(host, PACKAGES + ("iptables" if params["banaction"] == "iptables" else "nftables",))
     if missing and not changes.check:
-        if params["allow_missing"]:
-            return {"missing": missing}
         raise ChangeError("install the packages %s first" % ", ".join(missing))
     installed = host.which(CLIENT) is not None
     operator = operators.find(host)
