@@ -51,7 +51,9 @@ def work(
         raise ChangeError("%s, and is read after %s: rename it or take that out" % (overruled[0], config.PATH))
     wrote = plan.write()
     if not installed:
-        changes.note("fail2ban is started with these jails as soon as it is installed")
+        if wrote:
+            # Else its installation starts it with the files that are there, and nothing is left to do afterwards.
+            changes.note("fail2ban is started with these jails as soon as it is installed")
         return dict(plan.result(None), missing=missing)
     seen: Mapping[str, Any] = collect(host, None)
     wrong = [] if wrote else plan.differences(seen)
