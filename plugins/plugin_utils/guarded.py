@@ -19,10 +19,10 @@ GUARD = "nself.prod.nself_guard"
 DEFAULT_SECONDS = 60  # as the module's own guard_seconds
 ATTEMPT_SECONDS = 5  # for one login: several have to fit into the time that the host waits
 PAUSE = 0.5
-# sshd's answer to a key or an account that it does not take. It counts them, as fail2ban does, and bans who comes again and again: a ban
-# would outlast the rollback.
+# sshd's answer to a key or an account that it does not take. Time does not change that, and each such login counts for sshd and for
+# fail2ban, whose ban would outlast the rollback: there is no second one until the rollback is due.
 DENIED = "Permission denied"
-MOST_DENIED = 2
+ROLLBACK_SECONDS = 5  # that it takes, on a busy host
 DENIED_PAUSE = 10
 # What Ansible says where the module did not get to the host as a whole, and ssh where it found none.
 NEVER_THERE = ("Data could not be sent to remote host", "ssh: connect to host")
@@ -176,18 +176,14 @@ class _Patience:
 
     def __init__(self, due: float) -> None:
         self.due = due
-        self.denied = 0
 
     def wait(self, said: dict[str, Any]) -> None:
         """Wait before the next login, by what the last one said."""
-        self.denied += DENIED in said.get("msg", "")
-        now = time.monotonic()
-        if self.denied < MOST_DENIED:
-            time.sleep(PAUSE)
-        elif now < self.due:
-            time.sleep(self.due - now + PAUSE)
+        denied, left = DENIED in said.get("msg", ""), self.due - time.monotonic()
+        if denied and left > 0:
+            time.sleep(left + ROLLBACK_SECONDS)
         else:
-            time.sleep(DENIED_PAUSE if DENIED in said.get("msg", "") else PAUSE)
+            time.sleep(DENIED_PAUSE if denied else PAUSE)
 
 
 def _why_lost(answer: dict[str, Any]) -> str:

@@ -62,7 +62,7 @@ class Controller:
             "ansible_user": self.user,
             "ansible_python_interpreter": "/usr/bin/python3",
             "ansible_ssh_private_key_file": str(self.host.key),
-            "ansible_ssh_args": arguments.format(self.host.known_hosts, self.host.name),
+            "ansible_ssh_args": " ".join([arguments.format(self.host.known_hosts, self.host.name), *self.host.client]),
             "ansible_control_path": "%s/%s" % (self.sockets, self.socket.replace("%", "%%")),
             "ansible_ssh_pipelining": True,
         }

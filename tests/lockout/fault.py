@@ -32,7 +32,8 @@ class Fault:
     with a message that matches `beside_says` ("beside").
 
     first: (run, options) that has to succeed before; user: who Ansible logs in as; port: where the login goes afterwards; guard:
-    guard_seconds of the run; host: kind of the host (12, 13); sockets: name of the connection's socket, as ssh takes it; lean: it is
+    guard_seconds of the run; host: kind of the host (12, 13); sockets: name of the connection's socket, as ssh takes it; knows: kind
+    of the host key that the operator knows (all); client: what the operator's ssh is told besides; lean: it is
     among the few that `make test` tries; note: what the page says besides.
     """
 
@@ -58,6 +59,8 @@ class Fault:
     guard: int = 12
     host: Optional[str] = None
     sockets: str = "%C"
+    knows: str = ""
+    client: Tuple[str, ...] = ()
     lean: bool = False
     note: str = ""
 

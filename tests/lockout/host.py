@@ -34,14 +34,13 @@ class Host:
         self.name = name
         self.container = container
         self.key = pathlib.Path(folder) / "id_ed25519"
+        self.client = []
         self.known_hosts = pathlib.Path(tempfile.mkdtemp(prefix="nsp-")) / "known_hosts"
 
     # -- from inside ------------------------------------------------------------------------------------------------------------
 
     def install(self):
-        """Copy the words of the faults onto the host, and learn its keys. It is known by its name: its address may change."""
-        keys = self._docker("cat /etc/ssh/ssh_host_*_key.pub").splitlines()
-        self.known_hosts.write_text("".join("%s %s\n" % (self.name, key) for key in keys))
+        """Copy the words of the faults onto the host."""
         for name in ("prelude.sh", "state.py"):
             text = (HERE / name).read_text(encoding="utf-8")
             self._docker("mkdir -p {0}; cat >{0}/{1}".format(FOLDER, name), text)
@@ -151,6 +150,12 @@ class Host:
         finally:
             subprocess.run([*words, script + "up"], check=True, capture_output=True)
 
+    def learn(self, kind="", client=()):
+        """Know the host's keys of a kind (all), by its name: its address may change. client: options of every ssh to it."""
+        self.client = [word for option in client for word in ("-o", option)]
+        keys = [key for key in self._docker("cat /etc/ssh/ssh_host_*_key.pub").splitlines() if key.startswith(kind)]
+        self.known_hosts.write_text("".join("%s %s\n" % (self.name, key) for key in keys))
+
     # -- from outside -----------------------------------------------------------------------------------------------------------
 
     def ssh(self, user, port=22, *words, options=()):
@@ -174,7 +179,7 @@ class Host:
             "-o",
             "BatchMode=yes",
         ]
-        given += ["-i", str(self.key), "-p", str(port), *options]
+        given += ["-i", str(self.key), "-p", str(port), *self.client, *options]
         return [*given, "%s@%s" % (user, self.address()), *words]
 
     def lets_in(self, user="deploy", port=22):

@@ -80,7 +80,9 @@ bantime = $1
 maxretry = ${2:-5}
 banaction = nftables[type=allports]
 END
-    systemctl restart fail2ban.service
+    systemctl stop fail2ban.service
+    rm -f /var/lib/fail2ban/fail2ban.sqlite3  # it remembers the bans of earlier faults
+    systemctl start fail2ban.service
     wait_for 20 fail2ban-client status sshd
 }
 banned() { fail2ban-client set sshd banip "$1"; }

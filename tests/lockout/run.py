@@ -98,6 +98,7 @@ class Attempt:
     def _attempt(self):
         host, fault, measured = self.host, self.fault, self.measured
         host.sh(fault.ready)
+        host.learn(fault.knows, fault.client)
         controller = Controller(host, fault.user, fault.sockets)
         try:
             if fault.first:
@@ -157,8 +158,8 @@ class Attempt:
                 self.moved = True
                 self.measured.mistakes.append(str(error))
         elif what == "guess":
-            with concurrent.futures.ThreadPoolExecutor(8) as guessers:
-                list(guessers.map(self.host.lets_in, ["nobody-at-all"] * 8))
+            with concurrent.futures.ThreadPoolExecutor(4) as guessers:
+                list(guessers.map(self.host.lets_in, ["root"] * 8))
         elif what == "beside":
             second = Controller(self.host, self.fault.user)
             try:

@@ -100,6 +100,7 @@ def state(address):
 
 
 def keep():
+    run("systemctl", "reset-failed")
     shutil.rmtree(KEPT, ignore_errors=True)
     os.makedirs(KEPT, mode=0o700)
     for number, folder in enumerate(FOLDERS):
@@ -127,7 +128,9 @@ def back():
                     r"/etc/(mtab|resolv\.conf|hosts|hostname)$", path
                 ):
                     shutil.rmtree(path) if os.path.isdir(path) and not os.path.islink(path) else os.unlink(path)
-        if os.path.isdir(copy):
+        if not os.path.isdir(copy):
+            shutil.rmtree(folder, ignore_errors=True)
+        else:
             os.makedirs(folder, exist_ok=True)
             # Links of units are replaced, not followed.
             subprocess.run(

@@ -399,22 +399,3 @@ def test_small_groups_go_and_the_file_is_never_left_empty():
     assert (text, gone) == ("# head\n" + row % 3071, 1)
     with pytest.raises(ChangeError, match="would hold no group"):
         planned(sshd_host({"/etc/ssh/moduli": row % 2047}))
-
-
-@pytest.mark.parametrize(
-    "keyword, value, wished, good",
-    [
-        ("permitrootlogin", "prohibit-password", "without-password", True),
-        ("permitrootlogin", "yes", "no", False),
-        ("allowtcpforwarding", "local", "no", False),
-        ("passwordauthentication", "no", "yes", True),
-        ("pubkeyauthentication", "no", "yes", False),
-        ("clientaliveinterval", "0", "300", False),
-        ("clientaliveinterval", "60", "300", True),
-        ("maxauthtries", "many", "3", False),
-        ("allowusers", "a", "a b", True),
-        ("allowusers", "", "a b", False),
-    ],
-)
-def test_which_value_is_the_stricter_one(keyword, value, wished, good):
-    assert sshd_wish.strict_enough(keyword, value, [wished]) is good

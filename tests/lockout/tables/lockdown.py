@@ -19,7 +19,7 @@ FAULTS = (
         lean=True,
     ),
     Fault(
-        "the guard of another run waits",
+        "a lockdown while the guard of another run waits",
         "trial",
         SUCCEEDED,
         options={"trial_command": "sleep 5"},

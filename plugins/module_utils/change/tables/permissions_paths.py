@@ -78,17 +78,14 @@ SYSTEM: Dict[str, Ceiling] = {
     "/etc/cron.yearly": ROOT_FOLDER,
     "/etc/sudoers": Ceiling(0o440),
     "/etc/sudoers.d": Ceiling(0o750),
-    "/etc/ssh/sshd_config": ROOT_FILE,
-    "/etc/ssh/sshd_config.d": Ceiling(0o755),
     "/etc/docker": Ceiling(0o755),
     "/etc/docker/daemon.json": PUBLIC,
     "/boot/grub/grub.cfg": ROOT_FILE,
     "/root": ROOT_FOLDER,
 }
-# (folder, names in it, ceiling)
+# (folder, names in it, ceiling). sshd's configuration is not here: whoever touches it has to have sshd read it again, as the role sshd does.
 SYSTEM_NAMES: Tuple[Tuple[str, "re.Pattern[str]", Ceiling], ...] = (
     ("/etc/sudoers.d", re.compile(r""), Ceiling(0o440)),
     ("/etc/ssh", re.compile(r"^ssh_host_.*_key$"), ROOT_FILE),
     ("/etc/ssh", re.compile(r"^ssh_host_.*_key\.pub$"), PUBLIC),
-    ("/etc/ssh/sshd_config.d", re.compile(r"\.conf$"), ROOT_FILE),
 )
