@@ -27,7 +27,8 @@ CHECKOUT := $(shell pwd -P | sha256sum | cut -c1-8)
 SOCKETS := /tmp/nself-prod-$(CHECKOUT)
 TEST_ENV := env PATH="$(BIN):$(PATH)" ANSIBLE_HOME=$(CACHE)/ansible ANSIBLE_COLLECTIONS_PATH=$(CURDIR)/playbooks/collections \
 	ANSIBLE_SSH_CONTROL_PATH_DIR=$(SOCKETS) NSELF_PROD_CHECKOUT=$(CHECKOUT) NO_COLOR=1
-STEPS := lint unit targets docs build sanity molecule-check molecule-stack molecule-lockout
+SCENARIOS := check stack harden lockout lockdown consumer
+STEPS := lint unit targets docs build sanity $(SCENARIOS:%=molecule-%)
 
 .PHONY: help
 help:
@@ -39,6 +40,7 @@ help:
 	@echo 'make targets  unit tests of what runs on hosts, with the oldest Python at hand'
 	@echo 'make docs     the documentation of the modules is in order'
 	@echo 'make checks-page  write docs/checks.md anew from the checks'
+	@echo 'make roles-pages  write the tables of variables in roles/*/README.md anew from their argument_specs'
 	@echo 'make build    the artifact builds, installs offline and runs'
 	@echo 'make sanity   ansible-test sanity on the installed artifact'
 	@echo 'make molecule the scenarios on real test hosts (needs a Docker engine)'
@@ -46,7 +48,7 @@ help:
 	@echo 'make truth    break one thing after the other on a live host, ask other tools about it, write docs/truth.md (half an hour)'
 	@echo 'make lockout-page  inject every fault into guarded runs over SSH, write docs/lockout.md of what became of them (a quarter of an hour)'
 	@echo 'make loop     break one thing after the other on a hardened host, have the roles mend it, write docs/closed-loop.md (half an hour)'
-	@echo 'make bench    one audit beside ping and Lynis, in one run'
+	@echo 'make bench    one audit, and a second hardening, beside ping and Lynis, in one run'
 	@echo 'make proof    everything, with every Python at hand, the proof of truth and the benchmark'
 
 .PHONY: audit
@@ -87,6 +89,10 @@ docs: test-venv
 checks-page: test-venv
 	$(BIN)/python tests/tools/checks_page.py --write
 
+.PHONY: roles-pages
+roles-pages: test-venv
+	$(BIN)/python tests/tools/roles_pages.py --write
+
 .PHONY: build
 build: test-venv
 	@$(TEST_ENV) $(BIN)/python -m pytest tests/artifact
@@ -106,10 +112,10 @@ images: engine
 MOLECULE = $(TEST_ENV) MOLECULE_EPHEMERAL_DIRECTORY=$(CACHE)/molecule/$(1) $(BIN)/molecule $(2) -s $(1)
 
 .PHONY: molecule
-molecule: molecule-check molecule-stack molecule-lockout
+molecule: $(SCENARIOS:%=molecule-%)
 
-.PHONY: molecule-check molecule-stack molecule-lockout
-molecule-check molecule-stack molecule-lockout: molecule-%: test-venv images
+.PHONY: $(SCENARIOS:%=molecule-%)
+$(SCENARIOS:%=molecule-%): molecule-%: test-venv images
 	@mkdir -p -m 0700 $(SOCKETS)
 	@$(call MOLECULE,$*,test)
 
@@ -150,7 +156,7 @@ bench: test-venv images
 
 .PHONY: proof
 proof: test-venv engine
-	@NSELF_PROD_PROOF=1 tests/tools/run-steps $(STEPS) truth bench
+	@NSELF_PROD_PROOF=1 tests/tools/run-steps $(STEPS) truth lockout-page loop bench
 
 .PHONY: clean
 clean:

@@ -86,10 +86,6 @@ options:
   project_dir:
     description: The folder of the nself deployment on the host. Without it the deployment is discovered.
     type: str
-  allow_missing:
-    description: Where packages are missing, do nothing and return their names in RV(missing), instead of failing.
-    type: bool
-    default: false
 extends_documentation_fragment:
   - nself.prod.attributes
   - nself.prod.attributes.changing
@@ -116,7 +112,7 @@ left:
   type: list
   elements: str
 missing:
-  description: The packages that have to be installed first. Outside of check mode nothing was done where there are any.
+  description: The packages that have to be installed first. Outside of check mode the module fails where there are any.
   returned: success
   type: list
   elements: str
@@ -172,7 +168,6 @@ SPEC = {
     "banaction": {"type": "str", "choices": ["auto", "nftables", "iptables"], "default": "auto"},
     "bantime_increment": {"type": "bool", "default": False},
     "project_dir": {"type": "str"},
-    "allow_missing": {"type": "bool", "default": False},
 }
 
 if __name__ == "__main__":

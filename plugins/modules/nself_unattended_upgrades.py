@@ -63,10 +63,6 @@ options:
     description: For how many seconds to wait for another apt.
     type: int
     default: 300
-  allow_missing:
-    description: Where packages are missing, do nothing and return their names in RV(missing), instead of failing.
-    type: bool
-    default: false
 extends_documentation_fragment:
   - nself.prod.attributes
   - nself.prod.attributes.changing
@@ -93,7 +89,7 @@ left:
   type: list
   elements: str
 missing:
-  description: The packages that have to be installed first. Outside of check mode nothing was done where there are any.
+  description: The packages that have to be installed first. Outside of check mode the module fails where there are any.
   returned: success
   type: list
   elements: str
@@ -136,7 +132,6 @@ SPEC = {
     "run": {"type": "str", "choices": ["when_due", "never"], "default": "when_due"},
     "run_timeout": {"type": "int", "default": 3600},
     "lock_timeout": {"type": "int", "default": 300},
-    "allow_missing": {"type": "bool", "default": False},
 }
 
 if __name__ == "__main__":

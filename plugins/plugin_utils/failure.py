@@ -60,8 +60,8 @@ def is_about_become(text: str) -> bool:
     return bool(re.search(r"waiting for (?:become|privilege escalation)|become password", text))
 
 
-def why_failed(answer: Mapping[str, Any]) -> str:
-    """Return what went wrong on a host and what to do next, in one line, from a module's failed result."""
+def why_failed(answer: Mapping[str, Any], who: str = "The audit") -> str:
+    """Return what went wrong on a host and what to do next, in one line, from a module's failed result. who: the module, for people."""
     text = _printed(answer)
     if answer.get("_ansible_parsed") and "requires a minimum of Python" not in text:
         # The module ran and failed on purpose: its message was written for people.
@@ -69,10 +69,10 @@ def why_failed(answer: Mapping[str, Any]) -> str:
     for pattern, meaning, step in MODULE_FAILURES:
         found = re.search(pattern, text)
         if found:
-            return "The audit could not run: %s. %s." % (meaning.format(*map(clean, found.groups())), step)
+            return "%s could not run: %s. %s." % (who, meaning.format(*map(clean, found.groups())), step)
     if "Traceback (most recent call last)" in text:
-        return "The audit crashed with %s. %s." % (_crash(text), NEXT_BUG)
-    return "The audit gave no answer: %s. %s." % (_last_line(_printed(answer, first_only=True)), NEXT_LOOK)
+        return "%s crashed with %s. %s." % (who, _crash(text), NEXT_BUG)
+    return "%s gave no answer: %s. %s." % (who, _last_line(_printed(answer, first_only=True)), NEXT_LOOK)
 
 
 def _printed(answer: Mapping[str, Any], first_only: bool = False) -> str:

@@ -24,6 +24,8 @@ PAUSE = 0.5
 DENIED = "Permission denied"
 ROLLBACK_SECONDS = 5  # that it takes, on a busy host
 DENIED_PAUSE = 10
+# What Ansible says where the module did not get to the host as a whole, and ssh where it found none.
+NEVER_THERE = ("Data could not be sent to remote host", "ssh: connect to host")
 KILLED = 128 + 9
 # After the rollback is due: how long it may take, and sshd to come back.
 GRACE = 60
@@ -46,6 +48,8 @@ class GuardedAction(ActionBase):
             answer = self._execute_module(module_name=self.module, module_args=args, task_vars=task_vars)
             lost = "" if answer.get("_ansible_parsed", True) else _why_lost(answer)
         except AnsibleConnectionFailure as error:
+            if self._was_never_there(str(error)):
+                raise
             answer, lost = {}, "the connection was lost in the middle (%s)" % clean(str(error))
         seconds = _seconds(args)
         if lost:
@@ -56,6 +60,10 @@ class GuardedAction(ActionBase):
         if not guard.get("armed"):
             return answer
         return self._confirm(answer, guard, args["guard_run"], task_vars)
+
+    def _was_never_there(self, said: str) -> bool:
+        """Tell whether ssh could not even hand the module over: then there is nothing to wait for."""
+        return any(words in said for words in NEVER_THERE) and not self._option("reconnection_retries")
 
     # -- the way it should go ----------------------------------------------------------------------------------------
 
@@ -153,7 +161,7 @@ class GuardedAction(ActionBase):
             return {"failed": True, "answered": False, "msg": clean(str(error))}
         parsed = bool(answer.get("_ansible_parsed", True))
         if answer.get("failed") or answer.get("unreachable") or not parsed:
-            return {"failed": True, "answered": parsed, "msg": why_failed(answer)}
+            return {"failed": True, "answered": parsed, "msg": why_failed(answer, "The module")}
         return dict(answer, answered=True)
 
     def _option(self, name: str) -> Any:
@@ -181,7 +189,7 @@ class _Patience:
 def _why_lost(answer: dict[str, Any]) -> str:
     if answer.get("rc") == KILLED:
         return "the change was ended in the middle: it took longer than guard_seconds, or the host has no memory left"
-    return "the change did not end as it should (%s)" % why_failed(answer)
+    return "the change did not end as it should (%s)" % why_failed(answer, "The module")
 
 
 def _seconds(args: dict[str, Any]) -> int:

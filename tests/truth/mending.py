@@ -15,27 +15,41 @@ ROLE_OF = {check.id: check.fix.role for check in CHECKS}
 # Breaks that are about a role of harden.yml, but that only hands can mend.
 BY_HAND = {
     "the release is not supported any more": "no role upgrades a release: that is a decision, and takes the services down",
-    "a secret on a command line": "the secret has to leave the compose file, and its service to be recreated",
-    "sign-in is guarded by the auth service alone": "the break is that fail2ban is stopped while nginx limits nothing; AUTH-27 is the deployment's",
+    "a second root": "the account can be closed, but what it owns is root's: its number has to go by hand",
 }
 # What a user would have to say, since the default is to leave it and to tell.
-VARIABLES: dict[str, dict[str, object]] = {}
-# Breaks of which another check's part stays, since its role is not one of harden.yml.
-STAYS: dict[str, tuple[str, ...]] = {}
+VARIABLES: dict[str, dict[str, object]] = {"a weak key of a user": {"sshd_weak_user_keys": "disable"}}
+# Breaks that break nothing on a host that harden.yml has hardened: what is published by mistake is held back all the same.
+HELD_BACK = (
+    "a container publishes its port",
+    "the database is reachable from outside",
+    "the whole world may ask the database",
+)
+# So that is taken out of the way first.
+PAST_THE_FIREWALL = "iptables -I DOCKER-USER -j RETURN\n"
+BACK_BEHIND_IT = "\nwhile iptables -D DOCKER-USER -j RETURN 2>/dev/null; do :; done\niptables -A DOCKER-USER -j RETURN"
+
+
+def past_the_firewall(name):
+    """Return a break of the tables made in spite of the firewall for Docker's ports."""
+    (item,) = [item for item in MUTATIONS if item.name == name]
+    return Mutation(
+        name + ", past the firewall", PAST_THE_FIREWALL + item.breaks, item.mends + BACK_BEHIND_IT, item.flips
+    )
+
+
+MORE: tuple[Mutation, ...] = tuple(map(past_the_firewall, HELD_BACK[:2]))
+# Of these the part that is no role's of harden.yml stays: that the compose file publishes the port at all.
+STAYS: dict[str, tuple[str, ...]] = {item.name: ("NET-25",) for item in MORE}
 
 # Those that stand for their roles where time is short: no deployment is needed for them.
 LEAN = (
     "sshd takes passwords",
     "the firewall lets all in",
-    "telnet is served",
     "fail2ban bans for a minute",
-    "updates are off",
     "net.ipv4.tcp_syncookies=0",
     "an account without a password",
-    "Docker's socket is open",
 )
-
-MORE: tuple[Mutation, ...] = ()
 
 
 def roles_of(mutation):
@@ -46,4 +60,4 @@ def roles_of(mutation):
 
 def mendable():
     """Return every mutation that a role of harden.yml has to mend."""
-    return [item for item in (*MUTATIONS, *MORE) if roles_of(item) and item.name not in BY_HAND]
+    return [item for item in (*MUTATIONS, *MORE) if roles_of(item) and item.name not in (*BY_HAND, *HELD_BACK)]

@@ -186,6 +186,17 @@ def test_a_connection_lost_in_the_middle_hastens_the_rollback(clock):
     assert result["failed"] and result["rolled_back"] and "lost in the middle" in result["msg"]
 
 
+@pytest.mark.parametrize(
+    "said", ["ssh: connect to host x port 22: Connection refused", 'Data could not be sent to remote host "x"']
+)
+def test_a_host_that_was_never_reached_is_not_waited_for(clock, said):
+    with pytest.raises(AnsibleConnectionFailure):
+        change(AnsibleConnectionFailure(said), None)
+    connection = Connection()
+    connection.options["reconnection_retries"] = 2
+    assert change(AnsibleConnectionFailure(said), status, connection=connection)[0]["rolled_back"]
+
+
 def test_a_change_that_the_rollback_had_to_end_is_told_as_that(clock):
     killed = {"_ansible_parsed": False, "failed": True, "rc": 137, "msg": "MODULE FAILURE", "module_stderr": "Killed\n"}
     result = change(killed, lambda args, run: status(args, run))[0]
@@ -220,3 +231,4 @@ def test_a_login_that_may_not_become_root_confirms_nothing(clock):
 
     result = change(ARMED, host)[0]
     assert result["failed"] and result["rolled_back"] and "a password is required" in result["msg"]
+    assert "The module gave no answer" in result["msg"]

@@ -95,8 +95,10 @@ def test_a_failing_write_leaves_the_old_file_and_no_rubbish(tmp_path, monkeypatc
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
+    changes = Changes(Host(), False)
     with pytest.raises(ChangeError, match="No space left"):
-        Changes(Host(), False).file(str(path), "new\n", 0o600, **ME)
+        changes.file(str(path), "new\n", 0o600, **ME)
+    assert changes.result() == {"changed": False, "diff": []}
     assert path.read_text() == "old\n" and os.listdir(str(tmp_path)) == ["file"]
 
 
@@ -135,6 +137,28 @@ def test_access_goes_through_no_link(tmp_path):
     with pytest.raises(ChangeError, match="is a link"):
         Changes(Host(), False).access(str(link), 0o600)
     assert target.stat().st_mode & 0o7777 == 0o644
+
+
+def test_a_strict_write_goes_through_no_link_and_over_nothing_unseen(tmp_path, monkeypatch):
+    real, home = tmp_path / "real", tmp_path / "home"
+    real.mkdir()
+    (real / "keys").write_text("root's")
+    home.symlink_to(real)
+    with pytest.raises(ChangeError, match="cannot be changed"):
+        Changes(Host(), False).file(str(home / "keys"), "x", strict=True, **ME)
+    (real / "link").symlink_to(real / "keys")
+    with pytest.raises(ChangeError, match="is a link"):
+        Changes(Host(), False).file(str(real / "link"), "x", strict=True, **ME)
+    with pytest.raises(ChangeError, match="cannot be changed"):
+        Changes(Host(), False).directory(str(home / "folder"), **ME, strict=True)
+    assert (real / "keys").read_text() == "root's"
+    assert Changes(Host(), False).file(str(real / "keys"), "new", strict=True, **ME)
+
+    monkeypatch.setattr(Changes, "read", lambda _self, _path: "what was looked at")
+    with pytest.raises(ChangeError, match="by somebody else"):
+        Changes(Host(), False).file(str(real / "keys"), "x", strict=True, **ME)
+    assert (real / "keys").read_text() == "new"
+    assert sorted(os.listdir(str(real))) == ["folder", "keys", "link"]
 
 
 def test_directories_are_made_and_kept_in_order(tmp_path):

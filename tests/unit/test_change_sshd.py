@@ -135,6 +135,7 @@ ALGORITHMS = {
     [
         ({"ciphers": ["no-such"]}, "ssh -Q cipher"),
         ({"macs": []}, "macs is empty"),
+        ({"max_auth_tries": 0}, "nobody could log in"),
         ({"settings": {"Port": 2222}}, "use ports instead"),
         ({"settings": {"Match": "User x"}}, "no setting"),
         ({"settings": {"Banner": "a\nPermitRootLogin yes"}}, "one line"),
@@ -239,6 +240,15 @@ KEYS = "/home/deploy/.ssh/authorized_keys"
 def test_who_could_not_come_back_is_refused(files, stats, operator, options, words):
     with pytest.raises(ChangeError, match=words):
         planned(sshd_host(files, stats), operator, **options)[0].preflight()
+
+
+def test_a_command_that_sshd_would_only_now_learn_of_is_refused():
+    host = sshd_host({LATER: "Match User deploy\nForceCommand /bin/false\n"})
+    host.stats["/run/sshd.pid"] = FileInfo(0o644, 0, 0, 3, 5.0, "file")
+    planned(host)[0].preflight()
+    host.stats[LATER] = FileInfo(0o600, 0, 0, 3, 4.0, "file", 6.0)
+    with pytest.raises(ChangeError, match="forcecommand /bin/false in force for deploy"):
+        planned(host)[0].preflight()
 
 
 @pytest.mark.parametrize(

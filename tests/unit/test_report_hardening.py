@@ -79,7 +79,9 @@ def test_without_a_second_audit_nothing_turned():
 
 
 def test_the_gravest_stand_first():
-    before = audited(("INFRA-05", "fail", "recommendation"), ("INFRA-06", "fail", "critical"), ("INFRA-07", "fail", "warning"))
+    before = audited(
+        ("INFRA-05", "fail", "recommendation"), ("INFRA-06", "fail", "critical"), ("INFRA-07", "fail", "warning")
+    )
     assert ids(turned(before, before, ["sshd"]).failing) == ["INFRA-06", "INFRA-07", "INFRA-05"]
 
 
@@ -111,7 +113,10 @@ def test_what_roles_registered_is_found_by_their_names():
             "sshd_result": {"changed": True, "diff": [{"after_header": "/etc/ssh/x"}, {"prepared": "a\nb\n"}, "odd"]},
             "sshd_ports": [22],
             "sshd_settings": {"changed": "no result of a task"},
-            "ufw_installed": {"changed": False, "results": [{"changed": True, "diff": {"after": "ufw"}}, {"changed": False}]},
+            "ufw_installed": {
+                "changed": False,
+                "results": [{"changed": True, "diff": {"after": "ufw"}}, {"changed": False}],
+            },
             "ufw_result": {"changed": False, "failed": True},
             "ufwx_result": {"changed": True},
             "services_result": {"changed": False, "skipped": True},
@@ -122,16 +127,39 @@ def test_what_roles_registered_is_found_by_their_names():
     assert ufw == RoleResult("ufw", True, ("ufw",), (), True)
 
 
+def test_packages_that_were_installed_are_told_of_the_role_that_needed_them():
+    variables = {
+        "packages_of": {"ufw": ["ufw", "nftables"], "auditd": "odd", "services": ["systemd-timesyncd"]},
+        "packages_result": {"changed": False, "missing": ["ufw"]},
+        "ufw_result": {"changed": True, "diff": [{"after_header": "/etc/default/ufw"}]},
+        "auditd_result": {"changed": False},
+    }
+    assert role_results(variables, ROLES) == (
+        RoleResult("services", True, ("package systemd-timesyncd",)),
+        RoleResult("auditd", False),
+        RoleResult("ufw", True, ("package ufw", "package nftables", "/etc/default/ufw")),
+    )
+    assert role_results(dict(variables, packages_of="odd"), ["ufw"]) == (
+        RoleResult("ufw", True, ("/etc/default/ufw",)),
+    )
+
+
 def test_what_could_not_be_done_is_said_in_words():
-    assert excuses({"outside": ["kernel.a", "kernel.b"]}) == ["belongs to the machine around the container: kernel.a, kernel.b"]
-    assert excuses({"refused": {"vm.x": "read-only", "vm.y": "read-only"}}) == ["may not be set here: vm.x, vm.y: read-only"]
+    assert excuses({"outside": ["kernel.a", "kernel.b"]}) == [
+        "belongs to the machine around the container: kernel.a, kernel.b"
+    ]
+    assert excuses({"refused": {"vm.x": "read-only", "vm.y": "read-only"}}) == [
+        "may not be set here: vm.x, vm.y: read-only"
+    ]
     assert excuses({"clock": {"state": "not_applicable", "reason": "the machine's"}}) == ["clock: the machine's"]
     assert excuses({"left": ["these keep logs: a, b", "and that"]}) == ["these keep logs: a, b", "and that"]
     assert excuses({"docker": {"state": "running", "guarded": False, "backend": "nftables"}}) == [
         "the ports that Docker publishes are not filtered (it filters by nftables)"
     ]
     assert excuses({"applicable": False}) == ["there is nothing of it on this host"]
-    assert excuses({"left": [], "refused": {}, "left_out": None, "clock": {"state": "running"}, "applicable": True}) == []
+    assert (
+        excuses({"left": [], "refused": {}, "left_out": None, "clock": {"state": "running"}, "applicable": True}) == []
+    )
 
 
 def test_a_host_cannot_write_to_the_terminal_by_what_it_answers():
@@ -173,7 +201,8 @@ def test_a_failure_is_told_with_its_role_and_task():
 
 
 @pytest.mark.parametrize(
-    "batch, failed, percent, stop", [(1, 0, 0, False), (1, 1, 0, True), (10, 1, 10, False), (10, 2, 10, True), (0, 0, 0, False)]
+    "batch, failed, percent, stop",
+    [(1, 0, 0, False), (1, 1, 0, True), (10, 1, 10, False), (10, 2, 10, True), (0, 0, 0, False)],
 )
 def test_when_a_rollout_stops(batch, failed, percent, stop):
     assert too_many(range(batch), ["x"] * failed, percent) is stop
@@ -188,14 +217,23 @@ def reasons(*hosts, fail_on="critical", unknown=True):
 
 def test_a_host_that_failed_closes_any_gate():
     good = audited(("INFRA-05", "pass", "critical"))
-    for state, words in ((FAILED, "hardening web1 failed"), (LOST, "web1 did not"), (LEFT_OUT, "web1 could not"), (UNTOUCHED, "web1 was not begun")):
+    for state, words in (
+        (FAILED, "hardening web1 failed"),
+        (LOST, "web1 did not"),
+        (LEFT_OUT, "web1 could not"),
+        (UNTOUCHED, "web1 was not begun"),
+    ):
         (reason,) = reasons(hardened(good, good if state == FAILED else None, state), fail_on="none")
         assert reason.startswith(words)
 
 
 def test_what_got_worse_and_what_is_left_close_it_by_their_severity():
-    before = audited(("INFRA-05", "pass", "critical"), ("INFRA-06", "fail", "critical"), ("INFRA-07", "unknown", "critical"))
-    after = audited(("INFRA-05", "fail", "critical"), ("INFRA-06", "fail", "critical"), ("INFRA-07", "unknown", "critical"))
+    before = audited(
+        ("INFRA-05", "pass", "critical"), ("INFRA-06", "fail", "critical"), ("INFRA-07", "unknown", "critical")
+    )
+    after = audited(
+        ("INFRA-05", "fail", "critical"), ("INFRA-06", "fail", "critical"), ("INFRA-07", "unknown", "critical")
+    )
     assert reasons(hardened(before, after)) == (
         "1 critical check got worse on web1: INFRA-05",
         "1 critical check of the roles that ran still failing on web1: INFRA-06",
@@ -218,7 +256,9 @@ def test_nothing_is_asked_of_check_mode():
 @pytest.mark.parametrize("columns", [72, 120])
 def test_no_line_is_wider_than_the_terminal(columns):
     before, after = audited(("INFRA-05", "fail", "critical")), audited(("INFRA-05", "pass", "critical"))
-    one = hardened(before, after, roles=(RoleResult("sshd", True, ("/etc/x",)), RoleResult("auditd", excuses=("word " * 40,))))
+    one = hardened(
+        before, after, roles=(RoleResult("sshd", True, ("/etc/x",)), RoleResult("auditd", excuses=("word " * 40,)))
+    )
     two = hardened(before, None, FAILED, "web2", message="sshd: " + "word " * 40)
     text = hardening_console.render([one, two], ["sshd"], Style(columns), Remedies())
     assert max(map(len, text.splitlines())) <= columns

@@ -15,6 +15,8 @@ from ansible_collections.nself.prod.plugins.module_utils.audit.registry import C
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 ROLES = sorted(path.parent.parent for path in (ROOT / "roles").glob("*/tasks/main.yml"))
 SHIPPED = {role.name for role in ROLES}
+# The one that the others begin with, where they need a package.
+PACKAGES = "packages"
 # Keys of tasks whose text is an expression, without braces.
 EXPRESSIONS = ("when", "changed_when", "failed_when", "until", "that", "rescue_when")
 # What Ansible gives every task.
@@ -82,7 +84,10 @@ def used(role):
     read, made = set(), set()
     for task in tasks(role):
         read |= names_in({key: value for key, value in task.items() if key not in ("block", "rescue", "always")})
-        made |= set(task.get("vars") or {}) | set(task.get("ansible.builtin.set_fact") or {})
+        if "ansible.builtin.import_role" not in task:
+            # Else they are those of the other role.
+            made |= set(task.get("vars") or {})
+        made |= set(task.get("ansible.builtin.set_fact") or {})
         made |= {task["register"]} if "register" in task else set()
         loop = (task.get("loop_control") or {}).get("loop_var")
         made |= {loop} if loop else set()
@@ -196,5 +201,22 @@ def _fits(value, item):
     assert value in item.get("choices", [value])
 
 
-def test_every_role_mends_a_check():
-    assert SHIPPED - {check.fix.role for check in CHECKS} == set()
+def test_every_role_but_the_one_that_the_others_begin_with_mends_a_check():
+    assert SHIPPED - {check.fix.role for check in CHECKS} == {PACKAGES}
+
+
+@each_role
+def test_packages_are_installed_by_one_role(role):
+    apt = [task["name"] for task in tasks(role) if "ansible.builtin.apt" in task]
+    assert bool(apt) == (role.name == PACKAGES)
+
+
+@each_role
+def test_a_role_can_be_run_by_its_tag_however_it_is_included(role):
+    wanted = None if role.name == PACKAGES else [role.name]
+    assert [task["name"] for task in tasks(role) if task.get("tags") != wanted] == []
+
+
+@each_role
+def test_what_a_role_did_is_registered_under_its_name(role):
+    assert {task.get("register") for task in tasks(role)} - {None, "packages_installed"} == {role.name + "_result"}

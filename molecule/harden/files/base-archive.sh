@@ -21,6 +21,12 @@ for package in "$archive"/pool/*.deb; do
     echo "SHA256: $(sha256sum "$name" | cut -d' ' -f1)"
     echo
 done >"$index/Packages"
-printf 'Origin: Debian\nLabel: Debian\nSuite: stable\nCodename: %s\nComponents: main\n' "$VERSION_CODENAME" >"$archive/dists/$VERSION_CODENAME/Release"
+sum=$(sha256sum "$index/Packages" | cut -d' ' -f1)
+cd "$archive/dists/$VERSION_CODENAME"
+{
+    printf 'Origin: Debian\nLabel: Debian\nSuite: stable\nCodename: %s\nComponents: main\n' "$VERSION_CODENAME"
+    printf 'Date: %s\nSHA256:\n %s %s %s\n' "$(date -u '+%a, %d %b %Y %H:%M:%S UTC')" "$sum" "$(stat -c %s "$index/Packages")" \
+        "main/${index##*/}/Packages"
+} >Release
 # The folder of sources is emptied by who offers the security updates; this one is named beside theirs.
 echo "deb [trusted=yes] file:$archive $VERSION_CODENAME main" >/srv/debian.list

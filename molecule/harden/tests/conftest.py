@@ -4,8 +4,14 @@
 
 from __future__ import annotations
 
+import sys
+
+import lab as labs
 import pytest
 from outside import HOSTS, reboot
+
+# What the checks are, and which roles mend them, is read from the collection.
+sys.path.insert(0, str(labs.PROJECT / "playbooks/collections"))
 
 
 @pytest.fixture(scope="session", params=["hardened", "rebooted"])

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import secrets
 import stat as stat_module
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from ansible_collections.nself.prod.plugins.module_utils.host import (
     Completed,
@@ -19,6 +19,7 @@ from ansible_collections.nself.prod.plugins.module_utils.host import (
     HostError,
     NotFound,
     first_line,
+    open_strictly,
 )
 
 LARGEST = 16 * 1024 * 1024  # bytes of a file that is changed
@@ -65,18 +66,24 @@ class Changes:
         uid: Optional[int] = 0,
         gid: Optional[int] = 0,
         secret: bool = False,
+        strict: bool = False,
     ) -> bool:
         """Make sure of a whole regular file; return whether that is a change.
 
         mode, uid, gid: None keeps what is there (0600, root for a new file). secret: its content is in no diff. A link is followed
         and stays. The new file takes the old one's place in one step, so nobody ever reads half of it.
+        strict: as in access(), for a folder that others than root write to: a link is refused, and so is what was changed meanwhile.
         """
-        path = self._target(path)
+        path = self._target(path, follow=not strict)
         before, info = self.read(path), self._stat(path)
         found = (info.mode, info.uid, info.gid) if info else None
         wanted = tuple(map(_or, (mode, uid, gid), found or (0o600, 0, 0)))
         if before == text and (found == wanted or path in self._told):
             return False
+        if self.check:
+            self._told[path] = text
+        else:
+            _replace(path, text.encode("utf-8"), wanted, (before,) if strict else None)
         self.changed = True
         if before != text:
             shown = (
@@ -85,10 +92,6 @@ class Changes:
             self._diff.append(_entry(path if before is not None else "%s (absent)" % path, shown[0], path, shown[1]))
         if found is not None and found != wanted:
             self._diff.append(_entry(path, _access(*found), path, _access(*wanted)))
-        if self.check:
-            self._told[path] = text
-        else:
-            _replace(path, text.encode("utf-8"), *wanted)
         return True
 
     def absent(self, path: str) -> bool:
@@ -140,7 +143,7 @@ class Changes:
                 flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
                 if info.kind in ("socket", "other"):
                     flags |= getattr(os, "O_PATH", 0)
-                descriptor = _open_strictly(path, flags) if strict else os.open(path, flags)
+                descriptor = open_strictly(path, flags) if strict else os.open(path, flags)
                 try:
                     if strict:
                         _make_sure(path, info, os.fstat(descriptor))
@@ -149,20 +152,27 @@ class Changes:
                     os.close(descriptor)
         return True
 
-    def directory(self, path: str, mode: int = 0o755, uid: int = 0, gid: int = 0) -> bool:
-        """Make sure of a directory; return whether that is a change. Its parent has to exist."""
+    def directory(self, path: str, mode: int = 0o755, uid: int = 0, gid: int = 0, strict: bool = False) -> bool:
+        """Make sure of a directory; return whether that is a change. Its parent has to exist. strict: as in access()."""
         info = self._stat(path)
         if info is not None:
             if info.kind != "dir":
                 raise ChangeError("%s is no directory; move it away first" % path)
-            return self.access(path, mode, uid, gid)
+            return self.access(path, mode, uid, gid, strict)
         self.changed = True
         self._diff.append(_entry("%s (absent)" % path, "", path, "directory, " + _access(mode, uid, gid)))
         if not self.check:
             with _named(path):
                 os.mkdir(path, 0o700)
-                os.chown(path, uid, gid)
-                os.chmod(path, mode)
+                # By descriptor: who owns the folder above may put a link in its place at once.
+                flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+                descriptor = open_strictly(path, flags) if strict else os.open(path, flags)
+                try:
+                    if os.fstat(descriptor).st_uid != os.geteuid():
+                        raise ChangeError("%s was changed by somebody else while it was made; run again" % path)
+                    _set_access(descriptor, "dir", (0o700, -1, -1), (mode, uid, gid))
+                finally:
+                    os.close(descriptor)
         return True
 
     # -- effects -----------------------------------------------------------------------------------------------------
@@ -190,11 +200,13 @@ class Changes:
 
     # -- inner -------------------------------------------------------------------------------------------------------
 
-    def _target(self, path: str) -> str:
+    def _target(self, path: str, follow: bool = True) -> str:
         try:
             kind = self.host.stat(path, follow=False).kind
         except NotFound:
             return path
+        if kind == "link" and not follow:
+            raise ChangeError("%s is a link; root does not write through it. Replace it by a real one" % path)
         if kind == "link":
             target = self.host.realpath(path)
             if self._stat(target) is None:
@@ -237,47 +249,49 @@ class _named:
             raise ChangeError("%s cannot be changed: %s" % (self.path, error.strerror or error)) from error
 
 
-def _replace(path: str, data: bytes, mode: int, uid: int, gid: int) -> None:
+def _replace(path: str, data: bytes, access: Sequence[int], seen: Optional[Tuple[Optional[str]]]) -> None:
+    """Put a new file in the place of the old one. access: mode, uid, gid. seen: what the old one has to hold still, in a folder that no link leads to."""
     folder, name = os.path.split(path)
-    temporary = os.path.join(folder, ".%s.%s" % (name, secrets.token_hex(4)))
+    temporary = ".%s.%s" % (name, secrets.token_hex(4))
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
     with _named(path):
+        # By its descriptor: what is written and what is replaced are in one folder, whoever moves it.
+        inside = open_strictly(folder, flags | os.O_NOFOLLOW) if seen else os.open(folder, flags)
         try:
-            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-            with os.fdopen(descriptor, "wb") as stream:
-                stream.write(data)
-                stream.flush()
-                os.fchown(descriptor, uid, gid)
-                os.fchmod(descriptor, mode)
-                os.fsync(descriptor)
-            os.rename(temporary, path)
-        except BaseException:
+            descriptor = os.open(
+                temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=inside
+            )
             try:
-                os.unlink(temporary)
-            except OSError:
-                pass
-            raise
-        # The rename itself has to survive a power cut too.
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(descriptor)
+                with os.fdopen(descriptor, "wb") as stream:
+                    stream.write(data)
+                    stream.flush()
+                    os.fchown(descriptor, access[1], access[2])
+                    os.fchmod(descriptor, access[0])
+                    os.fsync(descriptor)
+                if seen and _text_in(inside, name) != seen[0]:
+                    raise ChangeError("%s was changed by somebody else while it was looked at; run again" % path)
+                os.rename(temporary, name, src_dir_fd=inside, dst_dir_fd=inside)
+            except BaseException:
+                try:
+                    os.unlink(temporary, dir_fd=inside)
+                except OSError:
+                    pass
+                raise
+            # The rename itself has to survive a power cut too.
+            os.fsync(inside)
         finally:
-            os.close(descriptor)
+            os.close(inside)
 
 
-def _open_strictly(path: str, flags: int) -> int:
-    """Open a path none of whose folders is a link."""
-    parts = [part for part in path.split("/") if part]
-    folder = os.open("/", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    for part in parts[:-1]:
-        try:
-            inner = os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
-        finally:
-            os.close(folder)
-        folder = inner
+def _text_in(folder: int, name: str) -> Optional[str]:
     try:
-        return os.open(parts[-1] if parts else ".", flags, dir_fd=folder)
-    finally:
-        os.close(folder)
+        descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
+    except FileNotFoundError:
+        return None
+    with os.fdopen(descriptor, "rb") as stream:
+        if not stat_module.S_ISREG(os.fstat(descriptor).st_mode):
+            return None
+        return stream.read(LARGEST + 1).decode("utf-8", "replace")
 
 
 def _make_sure(path: str, seen: FileInfo, opened: os.stat_result) -> None:

@@ -42,8 +42,6 @@ def work(
     _check(params)
     missing = packages.missing(host, PACKAGES + ("iptables" if params["banaction"] == "iptables" else "nftables",))
     if missing and not changes.check:
-        if params["allow_missing"]:
-            return {"missing": missing}
         raise ChangeError("install the packages %s first" % ", ".join(missing))
     installed = host.which(CLIENT) is not None
     operator = operators.find(host)
@@ -53,7 +51,9 @@ def work(
         raise ChangeError("%s, and is read after %s: rename it or take that out" % (overruled[0], config.PATH))
     wrote = plan.write()
     if not installed:
-        changes.note("fail2ban is started with these jails as soon as it is installed")
+        if wrote:
+            # Else its installation starts it with the files that are there, and nothing is left to do afterwards.
+            changes.note("fail2ban is started with these jails as soon as it is installed")
         return dict(plan.result(None), missing=missing)
     seen: Mapping[str, Any] = collect(host, None)
     wrong = [] if wrote else plan.differences(seen)
@@ -76,7 +76,7 @@ def _check(params: Mapping[str, Any]) -> None:
         if params[kind + "_bantime"] < 1 and params[kind + "_bantime"] != -1:
             raise ChangeError("%s_bantime is neither a number of seconds nor -1, which is for ever" % kind)
     for word in params["ignoreip"]:
-        if not word or any(char.isspace() or char in "%,;#[]=" for char in word):
+        if not word or any(char.isspace() or char in "%,;#[]=" for char in word) or config.is_no_network(word):
             raise ChangeError("ignoreip holds %r, which is no address, network or name of a host" % word)
     wide = config.foreign_ignored([{"DEFAULT": {"ignoreip": " ".join(params["ignoreip"])}}], ())[1]
     if wide:

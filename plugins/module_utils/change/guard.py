@@ -112,7 +112,8 @@ class Guard:
                 # From here on a timer that fires finds all it needs.
                 self._start()
             except (OSError, ChangeError) as error:
-                self._remove()
+                with contextlib.suppress(OSError):  # on a file system that is read-only nothing came to be
+                    self._remove()
                 reason = (
                     "%s: %s" % (error.filename or STATE, error.strerror) if isinstance(error, OSError) else str(error)
                 )

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, Mapping, Optional, Type
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.nself.prod.plugins.module_utils.audit.model import Missing
 from ansible_collections.nself.prod.plugins.module_utils.change import operator as operators
 from ansible_collections.nself.prod.plugins.module_utils.change.changes import ChangeError, Changes
@@ -69,6 +68,9 @@ class Guarded:
 
 def run(spec: Mapping[str, Any], change_class: Type[Guarded], **options: Any) -> None:
     """Be the module of a guarded change."""
+    # Here, since all else in this file is tested without Ansible, by the oldest Python that a host may have.
+    from ansible.module_utils.basic import AnsibleModule
+
     module = AnsibleModule(argument_spec=dict(spec, **GUARD_OPTIONS), supports_check_mode=True, **options)
     host = Host()
     try:

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from typing import Any, Callable, Dict, Mapping
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.nself.prod.plugins.module_utils.audit.model import Missing
 from ansible_collections.nself.prod.plugins.module_utils.change.changes import ChangeError, Changes
 from ansible_collections.nself.prod.plugins.module_utils.host import Host, HostError
@@ -16,6 +15,9 @@ Work = Callable[[Host, Changes, Dict[str, Any]], Mapping[str, Any]]
 
 def main(spec: Mapping[str, Any], work: Work, **options: Any) -> None:
     """Be a module: work(host, changes, params) makes the changes and returns what else the module returns."""
+    # Here, since modules are tested without Ansible too, by the oldest Python that a host may have.
+    from ansible.module_utils.basic import AnsibleModule
+
     module = AnsibleModule(argument_spec=dict(spec), supports_check_mode=True, **options)
     host = Host()
     changes = Changes(host, module.check_mode)

@@ -265,9 +265,21 @@ class SshdChange(Guarded):
         """Raise Refused where the operator, or where there is none where nobody at all, could log in."""
         planned = {file.path: file for file in self.work.key_files}
         if self.operator:
-            sshd_who.check_operator(self.host, self.operator, answers[self._logins()[0]], planned)
+            answer = answers[self._logins()[0]]
+            sshd_who.check_operator(self.host, self.operator, answer, planned)
+            self._check_unread(self.operator.user, answer)
         else:
             sshd_who.check_somebody(self.host, answers[self._logins()[-1]], planned)
+
+    def _check_unread(self, user: str, answer: sshd.Settings) -> None:
+        """Raise Refused for what ends every login of the operator and is not in force yet: the rollback's reload would not take it back."""
+        for keyword in ("forcecommand", "chrootdirectory") if self.work.stale else ():
+            value = " ".join(answer.get(keyword, [])) or "none"
+            if value.lower() != "none":
+                raise Refused(
+                    "sshd has not read %s yet, and would put %s %s in force for %s: take it away, or reload sshd and see whether you get in"
+                    % (" and ".join(self.work.stale), keyword, value, user)
+                )
 
     # -- in force ----------------------------------------------------------------------------------------------------
 
@@ -313,16 +325,18 @@ class SshdChange(Guarded):
 
 def _write_keys(changes: Changes, file: KeyFile) -> None:
     """Write a user's key file as sshd's StrictModes wants it; one that is only mended keeps its access rights."""
+    inside = sshd_keys.is_inside(file.path, file.user.home)
+    # The user may put a link in the place of whatever is in his home, at any time.
+    path = sshd_keys.real_place(changes.host, file.path, file.user.home)
     if not file.fresh:
-        changes.file(file.path, file.text, mode=None, uid=None, gid=None)
+        changes.file(path, file.text, mode=None, uid=None, gid=None, strict=inside)
         return
     uid, gid = file.owner
-    inside = file.path.startswith(file.user.home.rstrip("/") + "/")
     folder = os.path.dirname(file.path)
     if inside and folder != file.user.home.rstrip("/"):
-        changes.directory(folder, 0o700, uid, gid)
+        changes.directory(os.path.dirname(path), 0o700, uid, gid, strict=True)
     if inside:
-        changes.file(file.path, file.text, 0o600, uid, gid)
+        changes.file(path, file.text, 0o600, uid, gid, strict=True)
     else:
         # Not in the home: sshd reads it as the user, who need not be able to write it.
         changes.file(file.path, file.text, 0o644)

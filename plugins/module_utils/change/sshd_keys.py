@@ -115,9 +115,8 @@ def with_keys(host: Any, user: User, owner: Tuple[int, int], wanted: Sequence[st
     if not paths:
         raise ChangeError("authorized_keys: sshd reads no key files (AuthorizedKeysFile none)")
     path = paths[0]
-    check_place(host, path, user.home)
     try:
-        text = host.read(path)
+        text = read_own(host, path, user.home)
     except NotFound:
         text = ""
     if "\ufffd" in text:
@@ -163,12 +162,29 @@ def without_weak(
     out = {file.path: file for file in planned}
     for path in dict.fromkeys(path for path, _line in weak):
         check_place(host, path, user.home)
+        if path not in out and read_own(host, path, user.home) != texts[path]:
+            raise ChangeError("%s was changed by somebody else while it was looked at; run again" % path)
         lines = texts[path].splitlines(True)
         for _path, number in [place for place in weak if place[0] == path]:
             lines[number - 1] = table.MARKER + lines[number - 1]
         known = out.get(path, KeyFile(path, "", user, owner, False))
         out[path] = known._replace(text="".join(lines))
     return list(out.values()), []
+
+
+def is_inside(path: str, home: str) -> bool:
+    return path.startswith(home.rstrip("/") + "/")
+
+
+def real_place(host: Any, path: str, home: str) -> str:
+    """Return a path in a home by where that home really is: a link to it is the administrator's, one in it is the user's."""
+    return os.path.join(host.realpath(home), path[len(home.rstrip("/")) + 1 :]) if is_inside(path, home) else path
+
+
+def read_own(host: Any, path: str, home: str) -> str:
+    """Return the text of a user's key file. What is read is written to a file of his, so it has to be his own to begin with."""
+    check_place(host, path, home)
+    return str(host.read_strictly(real_place(host, path, home)) if is_inside(path, home) else host.read(path))
 
 
 def check_place(host: Any, path: str, home: str) -> None:

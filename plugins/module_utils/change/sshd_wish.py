@@ -35,6 +35,10 @@ class Chosen(NamedTuple):
 
 def directives(options: Mapping[str, Any], known: Known, chosen: Chosen) -> Directives:
     """Return (keyword, value) of each line of the drop-in. Raises ChangeError for options that cannot be meant."""
+    if options["max_auth_tries"] < 1:
+        raise ChangeError(
+            "max_auth_tries is %d, so nobody could log in; it takes 1 or more" % options["max_auth_tries"]
+        )
     lines: Directives = [("Port", str(port)) for port in chosen.ports]
     lines += [("HostKey", path) for path in chosen.host_keys]
     for keyword, names in (("AllowUsers", chosen.allow_users), ("AllowGroups", chosen.allow_groups)):

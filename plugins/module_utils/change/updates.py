@@ -41,8 +41,6 @@ def work(host: Any, changes: Changes, params: Mapping[str, Any]) -> Dict[str, An
     scalars, origins = _wanted(host, params)
     missing = packages.missing(host, ["unattended-upgrades"] + (["needrestart"] if params["needrestart"] else []))
     if missing and not changes.check:
-        if params["allow_missing"]:
-            return {"missing": missing}
         raise ChangeError("install the packages %s first" % ", ".join(missing))
     _write(host, changes, scalars, origins, params["blacklist"])
     if host.which("needrestart") is not None or "needrestart" in missing:

@@ -17,21 +17,23 @@ from ansible_collections.nself.prod.plugins.plugin_utils.report.text import clea
 
 # In the order in which harden.yml runs them.
 ROLES = (
-    "services",
-    "unattended_upgrades",
-    "permissions",
-    "docker_daemon",
-    "auditd",
     "sshd",
     "ufw",
     "sysctl",
     "fail2ban",
+    "docker_daemon",
+    "permissions",
+    "services",
+    "unattended_upgrades",
+    "auditd",
 )
 SYSTEMS = ("debian", "ubuntu")
 # What became of a host: hardened; looked at in check mode; a role failed; no answer afterwards; not begun with; not begun, since the
 # rollout had stopped.
 DONE, CHECKED, FAILED, LOST, LEFT_OUT, UNTOUCHED = "hardened", "checked", "failed", "lost", "left out", "not begun"
 IN_TROUBLE = (FAILED, LOST)
+# What the role packages installed, by the role that needed it.
+PACKAGES = "packages_of"
 
 
 @dataclass(frozen=True)
@@ -91,19 +93,26 @@ def roles_run(shipped: Iterable[str], tags: Sequence[str] = (), skipped: Sequenc
 
 
 def role_results(variables: Mapping[str, Any], roles: Sequence[str]) -> tuple[RoleResult, ...]:
-    """Return what the roles of a host answered, from the variables that their tasks registered: those that begin with the role's name."""
+    """Return what the roles of a host answered, from the variables that their tasks registered: those that begin with the role's name,
+    and what the role packages noted of the packages that it installed for them.
+    """
     return tuple(result for result in (_role_result(role, variables) for role in roles) if result is not None)
 
 
 def _role_result(role: str, variables: Mapping[str, Any]) -> Optional[RoleResult]:
     answers = [answer for name in sorted(variables) if _is_of(role, name) for answer in _answers(variables[name])]
-    if not answers:
+    noted = variables.get(PACKAGES)
+    names = noted.get(role) if isinstance(noted, Mapping) else None
+    installed = [clean("package " + str(name)) for name in names] if isinstance(names, list) else []
+    if not answers and not installed:
         return None
     changed = [answer for answer in answers if answer["changed"] is True]
-    changes = [change for answer in changed for change in _changes(answer)]
+    changes = installed + [change for answer in changed for change in _changes(answer)]
     told = [text for answer in answers for text in excuses(answer, role)]
     failed = any(answer.get("failed") is True for answer in answers)
-    return RoleResult(role, bool(changed), tuple(dict.fromkeys(changes)), tuple(dict.fromkeys(told)), failed)
+    return RoleResult(
+        role, bool(changed or installed), tuple(dict.fromkeys(changes)), tuple(dict.fromkeys(told)), failed
+    )
 
 
 def _is_of(role: str, name: str) -> bool:
