@@ -30,7 +30,8 @@ Compared before and after were: each file below /etc (content, mode, owner), the
 a new login of the operator worked, `sudo` included. What the test itself had broken, such as a file's mode, it mended in between.
 
 The seconds are those from the moment in which the guard was armed (where the change was refused: from the end of the run) until that
-login worked. Where the controller was killed, the change had mostly left the way in open; it was taken back later all the same. The guard waited {guard} s in most of these runs; its default is 60 s.
+login worked. Where the controller was killed, the change had mostly left the way in open; it was taken back later all the same.
+The guard waited {guard} s in most of these runs; its default is 60 s.
 """
 SECTIONS = (
     ("sshd", "The role sshd"),
