@@ -39,7 +39,7 @@ SPEC = {
     "project_dir": {"type": "str"},
     "system_files": {"type": "bool", "default": True},
     "sudoers": {"type": "str", "choices": [rules.REPORT, rules.PASSWORD, rules.DISABLE], "default": rules.PASSWORD},
-    "nopasswd_users": {"type": "list", "elements": "str", "default": []},
+    "nopasswd_users": {"type": "list", "elements": "str", "default": [], "no_log": False},  # names of accounts
     "empty_passwords": {"type": "str", "choices": [REPORT, LOCK], "default": LOCK},
     "extra_root": {"type": "str", "choices": [REPORT, LOCK], "default": REPORT},
 }
