@@ -53,7 +53,7 @@ def said(text):
     # What each of ssh's errors begins with, and the frame around one of them.
     text = text.replace('Data could not be sent to remote host \\"', 'Data could not be sent to remote host "')
     text = re.sub(
-        r'Data could not be sent to remote host "[^"]*"\. Make sure this host can be reached over ssh:\s*|@{9,}\s*',
+        r'Data could not be sent to remote host "[^"]*"\. Make sure this host can be reached over ssh:\s*|@{9,}\s*|@\s+(?=WARNING)|(?<=CHANGED!)\s+@',
         "",
         text,
     )

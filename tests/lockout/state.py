@@ -15,6 +15,7 @@ import shutil
 import stat
 import subprocess
 import sys
+import time
 
 KEPT = "/root/lockout"
 FOLDERS = ("/etc", "/var/lib/nself-prod", "/home/deploy/.ssh", "/home/visitor/.ssh", "/root/.ssh", "/usr/local")
@@ -146,9 +147,16 @@ def back():
         units = json.load(stream)
     run("systemctl", "unmask", "--runtime", *units)
     run("systemctl", "daemon-reload")
-    run("systemctl", "reset-failed")
-    for unit in sorted(units, key=units.get):
-        run("systemctl", "restart" if units[unit] else "stop", unit)
+    for _ in range(5):
+        run("systemctl", "reset-failed")
+        # First what has to go: a socket holds the port that a service wants.
+        for unit in sorted(units, key=units.get):
+            run("systemctl", "restart" if units[unit] else "stop", unit)
+        wrong = [unit for unit in units if (run("systemctl", "is-active", unit).strip() == "active") != units[unit]]
+        if not wrong:
+            return
+        time.sleep(1)
+    sys.exit("not as it was: %s" % run("systemctl", "--no-pager", "status", *wrong))
 
 
 def main():

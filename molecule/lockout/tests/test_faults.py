@@ -12,7 +12,8 @@ from lockout.host import Host
 from lockout.run import Attempts, chosen
 
 HOSTS = {"lockout12": "12", "lockout13": "13"}
-FAULTS = chosen(lean=not os.environ.get("NSELF_PROD_PROOF"))
+LEAN = not os.environ.get("NSELF_PROD_PROOF")
+FAULTS = chosen(LEAN)
 RESULTS = pathlib.Path(os.environ["MOLECULE_PROJECT_DIRECTORY"]) / ".cache/lockout/results.json"
 
 
@@ -22,7 +23,7 @@ def attempts():
     hosts = [Host(name, container % name, os.environ["MOLECULE_EPHEMERAL_DIRECTORY"]) for name in HOSTS]
     with Attempts(hosts, FAULTS) as running:
         yield running
-    running.write(RESULTS)
+    running.write(RESULTS.with_name("lean.json") if LEAN else RESULTS)
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.key)
