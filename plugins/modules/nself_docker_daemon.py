@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: nself_docker_daemon
 short_description: Set up Docker's engine without stopping what runs
-version_added: "0.2.0"
+version_added: "0.3.0"
 description:
   - Merges C(/etc/docker/daemon.json) with what is wanted. Other keys in it are kept.
   - The new file is judged by C(dockerd --validate), where the engine has that, beside the flags that it is started with.

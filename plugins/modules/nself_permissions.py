@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: nself_permissions
 short_description: Take away access that is too wide
-version_added: "0.2.0"
+version_added: "0.3.0"
 description:
   - Closes the files of the nself deployment that hold secrets, and the system's own files, to all but who needs them.
   - Takes free ways to root out of sudoers, and locks accounts that have no password.

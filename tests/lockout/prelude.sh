@@ -81,7 +81,10 @@ maxretry = ${2:-5}
 banaction = nftables[type=allports]
 END
     systemctl stop fail2ban.service
-    rm -f /var/lib/fail2ban/fail2ban.sqlite3  # it remembers the bans of earlier faults
+    # It remembers the bans of earlier faults, and counts what the journal knows of them.
+    rm -f /var/lib/fail2ban/fail2ban.sqlite3
+    journalctl --quiet --rotate
+    journalctl --quiet --vacuum-time=1s
     systemctl start fail2ban.service
     wait_for 20 fail2ban-client status sshd
 }

@@ -44,6 +44,7 @@ class Measured:
     seconds: Optional[float] = None
     message: str = ""
     mistakes: List[str] = field(default_factory=list)
+    beside: str = ""
     output: str = ""
     changed: List[str] = field(default_factory=list)
 
@@ -194,6 +195,7 @@ class Attempt:
             measured.outcome = ROLLED_BACK if armed else REFUSED
             measured.mistakes += ["not as before: %s" % line for line in measured.changed]
         measured.message = message(measured.output)
+        measured.beside = message(self.beside)
         if measured.outcome != fault.expected:
             measured.mistakes.append("%s, where %s was expected" % (measured.outcome, fault.expected))
         for wanted, text in ((fault.says, measured.output), (fault.beside_says, self.beside)):

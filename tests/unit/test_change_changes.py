@@ -95,8 +95,10 @@ def test_a_failing_write_leaves_the_old_file_and_no_rubbish(tmp_path, monkeypatc
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
+    changes = Changes(Host(), False)
     with pytest.raises(ChangeError, match="No space left"):
-        Changes(Host(), False).file(str(path), "new\n", 0o600, **ME)
+        changes.file(str(path), "new\n", 0o600, **ME)
+    assert changes.result() == {"changed": False, "diff": []}
     assert path.read_text() == "old\n" and os.listdir(str(tmp_path)) == ["file"]
 
 

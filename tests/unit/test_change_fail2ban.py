@@ -151,6 +151,8 @@ def test_whom_other_files_ignore_stays_ignored_but_not_half_the_internet():
         {"nginx_bantime": 0},
         {"ignoreip": ["10.0.0.0/8 \nx"]},
         {"ignoreip": ["0.0.0.0/0"]},
+        {"ignoreip": ["10.0.0.0/33"]},
+        {"ignoreip": ["office/24"]},
         {"nginx_jails": ["apache"]},
     ],
 )

@@ -100,6 +100,21 @@ def test_files_folders_links_and_what_was_not_there_come_back(place):
     assert Guard(host, "a1").armed() is None and not (place / "etc/rollback").exists()
 
 
+def test_root_does_not_go_where_a_link_leads_that_came_later(place):
+    home, other, guard = place / "home", place / "other", Guard(Systemd(), "a1")
+    for folder in (home, other):
+        folder.mkdir()
+    (home / "keys").write_text("old")
+    guard.arm([str(home / "keys"), str(home / "absent")], [])
+    home.rename(place / "away")
+    for name in ("keys", "absent"):
+        (other / name).write_text("root's")
+    home.symlink_to(other)
+    assert "leads elsewhere" in guard.roll_back()
+    assert [(other / name).read_text() for name in ("keys", "absent")] == ["root's", "root's"]
+    assert sorted(os.listdir(str(other))) == ["absent", "keys"]
+
+
 def test_it_says_what_it_could_not_put_back(place):
     host = Systemd()
     Guard(host, "a1").arm([], [["false"]])
@@ -200,7 +215,7 @@ def test_a_masked_unit_is_refused_and_stays_masked(place, suffix):
     assert os.readlink(str(mask)) == "/dev/null" and not (place / "etc").exists()
 
 
-@pytest.mark.parametrize("broken", ["timer", "systemd", "copy"])
+@pytest.mark.parametrize("broken", ["timer", "systemd", "copy", "units"])
 def test_what_could_not_be_taken_back_is_refused_beforehand(place, monkeypatch, broken):
     host = Systemd(timer_works=broken != "timer")
     keep = []
@@ -210,9 +225,19 @@ def test_what_could_not_be_taken_back_is_refused_beforehand(place, monkeypatch, 
         (place / "file").write_text("x")
         keep = [str(place / "file")]
         monkeypatch.setattr(guards, "command", _no_room)
+    if broken == "units":
+        # As a read-only file system: neither to be written nor to be cleared.
+        (place / "units").mkdir(exist_ok=True)
+        monkeypatch.setattr(os, "unlink", _read_only)
+        monkeypatch.setattr(os, "symlink", _read_only)
     with pytest.raises(Refused, match="nothing was changed"):
         Guard(host, "a1").arm(keep, [])
-    assert Guard(host, "a1").armed() is None and not (place / "etc/rollback").exists()
+    monkeypatch.undo()
+    assert broken == "units" or Guard(host, "a1").armed() is None and not (place / "etc/rollback").exists()
+
+
+def _read_only(path, *_unused, **_options):
+    raise OSError(30, "Read-only file system", str(path))
 
 
 def _no_room(_host, argv, **_options):

@@ -106,6 +106,7 @@ def sudo_host(**commands):
     files = {
         "/etc/passwd": "root:x:0:0::/root:/bin/sh\ndeploy:x:1000:1000::/:/bin/sh\n",
         "/etc/group": "sudo:x:27:deploy\n",
+        "/etc/shadow": "root:*:1::::::\ndeploy:*:1::::::\n",
         "/etc/sudoers": "visitor ALL=(ALL) NOPASSWD: ALL\n",
     }
     answers = {"sudo": "", "visudo -c -f -": "", "visudo -c -f /etc/sudoers": "", "runuser": ""}
@@ -141,6 +142,18 @@ def test_sudoers_comes_back_when_the_operator_cannot_sudo_any_more():
     with pytest.raises(ChangeError, match="deploy could not sudo"):
         apply_sudoers(host)
     assert host.files["/etc/sudoers"] == "visitor ALL=(ALL) NOPASSWD: ALL\n"
+
+
+@pytest.mark.parametrize("password, told", [("*", True), ("!$6$x", True), ("$6$x", False), ("", False)])
+@pytest.mark.parametrize("who", ["anna", "%admins"])
+def test_another_administrator_without_a_password_is_told_of(who, password, told):
+    host = sudo_host()
+    host.files["/etc/passwd"] += "anna:x:1001:1001::/:/bin/sh\nbot:x:1002:1002::/:/usr/sbin/nologin\n"
+    host.files["/etc/group"] += "admins:x:30:anna,bot\n"
+    host.files["/etc/shadow"] += "anna:%s:1::::::\nbot:*:1::::::\n" % password
+    host.files["/etc/sudoers"] = "%s ALL=(ALL) NOPASSWD: ALL\n" % who
+    left = apply_sudoers(host)
+    assert [line.split()[0] for line in left if "becomes root no more" in line] == (["anna"] if told else [])
 
 
 def test_sudoers_stays_where_nobody_knows_who_administers_the_host():

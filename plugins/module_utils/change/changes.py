@@ -80,6 +80,10 @@ class Changes:
         wanted = tuple(map(_or, (mode, uid, gid), found or (0o600, 0, 0)))
         if before == text and (found == wanted or path in self._told):
             return False
+        if self.check:
+            self._told[path] = text
+        else:
+            _replace(path, text.encode("utf-8"), wanted, (before,) if strict else None)
         self.changed = True
         if before != text:
             shown = (
@@ -88,10 +92,6 @@ class Changes:
             self._diff.append(_entry(path if before is not None else "%s (absent)" % path, shown[0], path, shown[1]))
         if found is not None and found != wanted:
             self._diff.append(_entry(path, _access(*found), path, _access(*wanted)))
-        if self.check:
-            self._told[path] = text
-        else:
-            _replace(path, text.encode("utf-8"), wanted, (before,) if strict else None)
         return True
 
     def absent(self, path: str) -> bool:

@@ -76,7 +76,7 @@ def _check(params: Mapping[str, Any]) -> None:
         if params[kind + "_bantime"] < 1 and params[kind + "_bantime"] != -1:
             raise ChangeError("%s_bantime is neither a number of seconds nor -1, which is for ever" % kind)
     for word in params["ignoreip"]:
-        if not word or any(char.isspace() or char in "%,;#[]=" for char in word):
+        if not word or any(char.isspace() or char in "%,;#[]=" for char in word) or config.is_no_network(word):
             raise ChangeError("ignoreip holds %r, which is no address, network or name of a host" % word)
     wide = config.foreign_ignored([{"DEFAULT": {"ignoreip": " ".join(params["ignoreip"])}}], ())[1]
     if wide:

@@ -153,6 +153,15 @@ def _network(text: str) -> str:
         return text
 
 
+def is_no_network(text: str) -> bool:
+    """Tell whether a word has the form of a network and is none."""
+    try:
+        ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return "/" in text
+    return False
+
+
 def overruled(ours: Settings, later: Mapping[str, Settings]) -> List[str]:
     """Return, one line each, what files that are read after ours say against it."""
     return [

@@ -112,7 +112,8 @@ class Guard:
                 # From here on a timer that fires finds all it needs.
                 self._start()
             except (OSError, ChangeError) as error:
-                self._remove()
+                with contextlib.suppress(OSError):  # on a file system that is read-only nothing came to be
+                    self._remove()
                 reason = (
                     "%s: %s" % (error.filename or STATE, error.strerror) if isinstance(error, OSError) else str(error)
                 )
@@ -199,9 +200,9 @@ class Guard:
                 info = os.stat(folder)
                 access = (stat.S_IMODE(info.st_mode), info.st_uid, info.st_gid)
                 kept.append("folder %o %d:%d %s" % (access + (shlex.quote(folder),)))
-                kept.append("put_back %d %s" % (number, shlex.quote(path)))
+                kept.append("put_back %d %s %s" % (number, shlex.quote(path), shlex.quote(os.path.realpath(folder))))
                 continue
-            kept.append("take_away %s" % shlex.quote(path))
+            kept.append("take_away %s %s" % (shlex.quote(path), shlex.quote(os.path.realpath(folder))))
             while not os.path.lexists(folder):
                 emptied.append("rmdir %s 2>/dev/null" % shlex.quote(folder))
                 folder = os.path.dirname(folder)

@@ -18,6 +18,7 @@ from ansible_collections.nself.prod.plugins.module_utils.audit.collect import (
     nginx,
     project,
 )
+from ansible_collections.nself.prod.plugins.module_utils.audit.collect.ssh_users import NO_LOGIN
 from ansible_collections.nself.prod.plugins.module_utils.audit.collector import Options
 from ansible_collections.nself.prod.plugins.module_utils.audit.model import Missing
 from ansible_collections.nself.prod.plugins.module_utils.change import docker_daemon_unit as units
@@ -269,6 +270,11 @@ def _sudoers(
         )
     if not plan.edits:
         return
+    left += [
+        "%s has no password that sudo could ask for, so it becomes root no more: set one with `passwd %s`, or name it in permissions_nopasswd_users"
+        % (name, name)
+        for name in _without_password(host, [name for edit in plan.edits for name in edit.names])
+    ]
     texts = {edit.rule.path: changes.read(edit.rule.path) or "" for edit in plan.edits}
     wanted = rules.applied(texts, plan.edits)
     before, after = (
@@ -293,6 +299,18 @@ def _sudoers(
         for path, text in texts.items():
             Changes(host, False).file(path, text, mode=None, uid=None, gid=None)
         raise ChangeError("sudoers was put back as it was: %s" % problem)
+
+
+def _without_password(host: Any, names: Sequence[str]) -> List[str]:
+    """Return the accounts, of these and of these groups' members, that have a shell and no password to give."""
+    members: List[str] = []
+    for name in names:
+        row = _row(host, "/etc/group", name[1:]) if name.startswith("%") else []
+        members += row[3].strip().split(",") if len(row) > 3 else [name]
+    rows = [_row(host, "/etc/passwd", name) for name in dict.fromkeys(members)]
+    known = [row[0] for row in rows if row and posixpath.basename(row[-1]) not in NO_LOGIN]
+    # A password that is locked begins with "!", and what stands behind it is none that sudo would take.
+    return [name for name in known if (_row(host, "/etc/shadow", name) + ["", ""])[1][:1] in ("*", "!")]
 
 
 def _free(lines: List[str]) -> List[str]:

@@ -18,6 +18,15 @@ FAULTS = (
         holds="grep -qx changed /etc/lockout-trial.conf",
     ),
     Fault(
+        "sshd is killed meanwhile, and systemd starts it again",
+        "trial",
+        SUCCEEDED,
+        options=SLEEP,
+        during="systemctl kill --signal=KILL ssh.service",
+        guard=30,
+        holds="grep -qx changed /etc/lockout-trial.conf",
+    ),
+    Fault(
         "the change itself fails",
         "trial",
         ROLLED_BACK,

@@ -256,14 +256,6 @@ FAULTS = (
         first=("lockdown", {}),
     ),
     Fault(
-        "sshd is killed while it is changed, and systemd starts it again",
-        "sshd",
-        SUCCEEDED,
-        during="systemctl kill --signal=KILL --kill-whom=main ssh.service",
-        guard=30,
-        host="13",
-    ),
-    Fault(
         "the port is moved, and nothing is in the way",
         "sshd",
         SUCCEEDED,
