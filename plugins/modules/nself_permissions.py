@@ -28,7 +28,8 @@ options:
   sudoers:
     description:
       - What becomes of a line in sudoers that gives root without a password, apart from O(nopasswd_users).
-      - V(password) takes NOPASSWD out, so that sudo asks for the account's password.
+      - V(password) takes NOPASSWD out, so that sudo asks for the account's password. Where one has none to give, the line stays, and is
+        told of in RV(left).
       - V(disable) takes the whole line out.
       - V(report) changes nothing, and tells of them in RV(left).
       - The old line stays as a comment. Where the operator needs it, a line for him alone takes its place.

@@ -21,7 +21,7 @@ import time
 TESTS = pathlib.Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(TESTS), str(TESTS.parent / "playbooks/collections")]
 
-from truth.mending import LEAN, STAYS, VARIABLES, mendable, roles_of  # noqa: E402
+from truth.mending import LEAN, STAYS, VARIABLES, mendable, roles_of, together  # noqa: E402
 from truth.run import compare, difference  # noqa: E402
 from truth.target import OPTIONS, ROOT, Failed, Target  # noqa: E402
 
@@ -95,7 +95,7 @@ def main():
     parser.add_argument("container")
     parser.add_argument("--inventory", required=True)
     parser.add_argument("--host", required=True, help="its name in the inventory")
-    parser.add_argument("--lean", action="store_true", help="only the breaks that stand for their roles")
+    parser.add_argument("--lean", action="store_true", help="only the breaks that stand for their roles, all at once")
     parser.add_argument("--hardened", action="store_true", help="it is hardened already")
     parser.add_argument("--only", default="*", help="pattern of names, checks or roles")
     parser.add_argument("--options", default=json.dumps(OPTIONS), help="JSON: options of the audit")
@@ -109,7 +109,8 @@ def main():
         if any(fnmatch.fnmatchcase(name, given.only) for name in (item.name, *item.flips, *roles_of(item)))
     ]
     if given.lean:
-        chosen = [item for item in chosen if item.name in LEAN]
+        # In one run: it is the same roles that mend the same things.
+        chosen = [together([item for item in chosen if item.name in LEAN])]
     target.install()
     if not given.hardened:
         started = time.monotonic()

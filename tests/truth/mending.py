@@ -61,3 +61,10 @@ def roles_of(mutation):
 def mendable():
     """Return every mutation that a role of harden.yml has to mend."""
     return [item for item in (*MUTATIONS, *MORE) if roles_of(item) and item.name not in (*BY_HAND, *HELD_BACK)]
+
+
+def together(mutations):
+    """Return one mutation that makes all of these at once."""
+    flips = {check: status for item in mutations for check, status in item.flips.items()}
+    texts = ("\n".join(getattr(item, part) for item in mutations) for part in ("breaks", "mends"))
+    return Mutation(", ".join(item.name for item in mutations), *texts, flips)

@@ -199,7 +199,7 @@ def test_a_host_that_was_never_reached_is_not_waited_for(clock, said):
 
 def test_a_change_that_the_rollback_had_to_end_is_told_as_that(clock):
     killed = {"_ansible_parsed": False, "failed": True, "rc": 137, "msg": "MODULE FAILURE", "module_stderr": "Killed\n"}
-    result = change(killed, lambda args, run: status(args, run))[0]
+    result = change(killed, status)[0]
     assert result["rolled_back"] and "took longer than guard_seconds" in result["msg"]
 
 

@@ -155,7 +155,7 @@ def test_what_the_rules_decide_about_the_operator():
     # Who comes through which interface cannot be told: that counts against him.
     deny = FOREIGN.replace("allow udp 99", "deny tcp 22").replace("route:allow", "route:deny")
     assert decided("192.0.2.1", before=deny) == ("deny", "22")
-    assert rules.decision(blocks(FOREIGN.split("\n\n")[0] + "\n"), "192.0.2.1", 99) == ("deny", None)
+    assert rules.decision(blocks(FOREIGN.split("\n\n", maxsplit=1)[0] + "\n"), "192.0.2.1", 99) == ("deny", None)
 
 
 def test_settings_are_changed_and_nothing_else():

@@ -100,6 +100,21 @@ def test_files_folders_links_and_what_was_not_there_come_back(place):
     assert Guard(host, "a1").armed() is None and not (place / "etc/rollback").exists()
 
 
+def test_root_does_not_go_where_a_link_leads_that_came_later(place):
+    home, other, guard = place / "home", place / "other", Guard(Systemd(), "a1")
+    for folder in (home, other):
+        folder.mkdir()
+    (home / "keys").write_text("old")
+    guard.arm([str(home / "keys"), str(home / "absent")], [])
+    home.rename(place / "away")
+    for name in ("keys", "absent"):
+        (other / name).write_text("root's")
+    home.symlink_to(other)
+    assert "leads elsewhere" in guard.roll_back()
+    assert [(other / name).read_text() for name in ("keys", "absent")] == ["root's", "root's"]
+    assert sorted(os.listdir(str(other))) == ["absent", "keys"]
+
+
 def test_it_says_what_it_could_not_put_back(place):
     host = Systemd()
     Guard(host, "a1").arm([], [["false"]])

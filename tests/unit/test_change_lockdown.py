@@ -43,7 +43,7 @@ LINKS = [
 ]
 
 
-def machine(live=ABSENT, links=LINKS, route="eth0", **files):
+def machine(live=ABSENT, links=None, route="eth0", **files):
     """A host on which ssh.socket listens on 22 and 2222."""
     host = FakeHost(
         files={
@@ -56,7 +56,7 @@ def machine(live=ABSENT, links=LINKS, route="eth0", **files):
         },
         commands={
             "systemctl": UNITS,
-            "ip -d -j link show": json.dumps(links),
+            "ip -d -j link show": json.dumps(LINKS if links is None else links),
             "ip -j route get 203.0.113.7": json.dumps([{"dev": route}]),
             "unshare": LISTING,
             LIST: live,

@@ -42,7 +42,8 @@ STACK = [
 ]
 
 
-def machine(found=STACK, **files):
+def machine(found=None, **files):
+    found = STACK if found is None else found
     host = FakeHost(
         files={"/srv/shop/docker-compose.yml": "", "/var/lib/nself-prod/x": ""},
         commands={

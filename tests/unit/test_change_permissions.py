@@ -144,16 +144,27 @@ def test_sudoers_comes_back_when_the_operator_cannot_sudo_any_more():
     assert host.files["/etc/sudoers"] == "visitor ALL=(ALL) NOPASSWD: ALL\n"
 
 
-@pytest.mark.parametrize("password, told", [("*", True), ("!$6$x", True), ("$6$x", False), ("", False)])
+@pytest.mark.parametrize("password, stays", [("*", True), ("!$6$x", True), ("$6$x", False), ("", False)])
 @pytest.mark.parametrize("who", ["anna", "%admins"])
-def test_another_administrator_without_a_password_is_told_of(who, password, told):
+def test_another_administrator_who_has_no_password_to_give_is_not_cut_off(who, password, stays):
     host = sudo_host()
     host.files["/etc/passwd"] += "anna:x:1001:1001::/:/bin/sh\nbot:x:1002:1002::/:/usr/sbin/nologin\n"
     host.files["/etc/group"] += "admins:x:30:anna,bot\n"
     host.files["/etc/shadow"] += "anna:%s:1::::::\nbot:*:1::::::\n" % password
-    host.files["/etc/sudoers"] = "%s ALL=(ALL) NOPASSWD: ALL\n" % who
+    line = "%s ALL=(ALL) NOPASSWD: ALL\n" % who
+    host.files["/etc/sudoers"] = line
     left = apply_sudoers(host)
-    assert [line.split()[0] for line in left if "becomes root no more" in line] == (["anna"] if told else [])
+    assert (host.files["/etc/sudoers"] == line) == stays
+    assert any("stays: anna has no password" in text for text in left) == stays
+
+
+def test_a_line_is_taken_out_whoever_it_cuts_off_where_that_is_asked_for():
+    host = sudo_host()
+    host.files["/etc/passwd"] += "anna:x:1001:1001::/:/bin/sh\n"
+    host.files["/etc/shadow"] += "anna:*:1::::::\n"
+    host.files["/etc/sudoers"] = "anna ALL=(ALL) NOPASSWD: ALL\n"
+    apply_sudoers(host, how="disable")
+    assert host.files["/etc/sudoers"].startswith("# nself.prod permissions: anna")
 
 
 def test_sudoers_stays_where_nobody_knows_who_administers_the_host():

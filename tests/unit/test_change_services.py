@@ -155,7 +155,7 @@ def test_what_is_kept_stays_by_unit_by_kind_and_by_process():
 
 def test_more_units_are_turned_off_but_never_the_way_in():
     assert "ModemManager.socket" in wish(["ModemManager"], [], {}).units
-    for name in ("ssh", "docker.socket", "systemd-networkd", "NetworkManager.service", "containerd"):
+    for name in ("ssh", "docker.socket", "systemd-networkd", "NetworkManager.service", "containerd", "sssd"):
         with pytest.raises(ChangeError, match="never turned off"):
             wish([name], [], {})
     assert protected("ssh@1.service") and not protected("telnetd.service")

@@ -242,6 +242,13 @@ def test_who_could_not_come_back_is_refused(files, stats, operator, options, wor
         planned(sshd_host(files, stats), operator, **options)[0].preflight()
 
 
+def test_options_of_keys_are_in_no_diff():
+    keys = 'environment="TOKEN=s3cret" ' + WEAK + "\n" + ED25519 + "\n"
+    _change, changes = planned(sshd_host({KEYS: keys}), weak_user_keys="disable")
+    assert changes.read(KEYS).startswith("# ") and "s3cret" not in str(changes.result())
+    assert "weak keys" in str(changes.result())
+
+
 def test_a_command_that_sshd_would_only_now_learn_of_is_refused():
     host = sshd_host({LATER: "Match User deploy\nForceCommand /bin/false\n"})
     host.stats["/run/sshd.pid"] = FileInfo(0o644, 0, 0, 3, 5.0, "file")

@@ -135,9 +135,9 @@ def test_packages_that_were_installed_are_told_of_the_role_that_needed_them():
         "auditd_result": {"changed": False},
     }
     assert role_results(variables, ROLES) == (
+        RoleResult("ufw", True, ("package ufw", "package nftables", "/etc/default/ufw")),
         RoleResult("services", True, ("package systemd-timesyncd",)),
         RoleResult("auditd", False),
-        RoleResult("ufw", True, ("package ufw", "package nftables", "/etc/default/ufw")),
     )
     assert role_results(dict(variables, packages_of="odd"), ["ufw"]) == (
         RoleResult("ufw", True, ("/etc/default/ufw",)),

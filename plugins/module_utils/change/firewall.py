@@ -29,6 +29,7 @@ from ansible_collections.nself.prod.plugins.module_utils.change.firewall_state i
 )
 from ansible_collections.nself.prod.plugins.module_utils.change.guard import Mismatch, Refused
 from ansible_collections.nself.prod.plugins.module_utils.change.guarded import Guarded
+from ansible_collections.nself.prod.plugins.module_utils.change.operator import Operator
 
 RESTORE = {"v4": "iptables-restore", "v6": "ip6tables-restore"}
 INIT = "/lib/ufw/ufw-init"
@@ -81,7 +82,7 @@ class Firewall(Guarded):
         if state.installed and state.level >= firewall_kernel.RELOAD:
             self._test_files(state)
         if self.operator:
-            self._operator_stays(state)
+            self._operator_stays(state, self.operator)
 
     def _test_files(self, state: State) -> None:
         """Raise Refused where ufw would stumble, when it starts, over a file that is not written here."""
@@ -96,10 +97,9 @@ class Firewall(Guarded):
                     said = " ".join(done.err.split())[:160]
                     raise Refused("ufw would not start with %s: %s" % (path, said))
 
-    def _operator_stays(self, state: State) -> None:
+    def _operator_stays(self, state: State, operator: Operator) -> None:
         """Raise Refused where the operator's own way in would be closed."""
-        assert self.operator is not None
-        address, port = self.operator.address, self.operator.server_port
+        address, port = operator.address, operator.server_port
         family = "v6" if ":" in address else "v4"
         you = "you come from %s to port %d" % (address, port)
         if family not in state.blocks:

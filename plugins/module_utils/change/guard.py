@@ -200,9 +200,9 @@ class Guard:
                 info = os.stat(folder)
                 access = (stat.S_IMODE(info.st_mode), info.st_uid, info.st_gid)
                 kept.append("folder %o %d:%d %s" % (access + (shlex.quote(folder),)))
-                kept.append("put_back %d %s" % (number, shlex.quote(path)))
+                kept.append("put_back %d %s %s" % (number, shlex.quote(path), shlex.quote(os.path.realpath(folder))))
                 continue
-            kept.append("take_away %s" % shlex.quote(path))
+            kept.append("take_away %s %s" % (shlex.quote(path), shlex.quote(os.path.realpath(folder))))
             while not os.path.lexists(folder):
                 emptied.append("rmdir %s 2>/dev/null" % shlex.quote(folder))
                 folder = os.path.dirname(folder)

@@ -168,7 +168,8 @@ class Lockdown(guarded.Guarded):
 
     @property
     def wish(self) -> rules.Wish:
-        assert self._wish is not None
+        if self._wish is None:
+            raise RuntimeError("nothing is asked of the wish before it is planned")
         return self._wish
 
     def told(self) -> Dict[str, Any]:

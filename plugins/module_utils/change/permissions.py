@@ -39,7 +39,7 @@ SPEC = {
     "project_dir": {"type": "str"},
     "system_files": {"type": "bool", "default": True},
     "sudoers": {"type": "str", "choices": [rules.REPORT, rules.PASSWORD, rules.DISABLE], "default": rules.PASSWORD},
-    "nopasswd_users": {"type": "list", "elements": "str", "default": []},
+    "nopasswd_users": {"type": "list", "elements": "str", "default": [], "no_log": False},  # names of accounts
     "empty_passwords": {"type": "str", "choices": [REPORT, LOCK], "default": LOCK},
     "extra_root": {"type": "str", "choices": [REPORT, LOCK], "default": REPORT},
 }
@@ -268,15 +268,23 @@ def _sudoers(
         left.append(
             "sudoers stays as it is, since who administers this host is not known: say so in permissions_nopasswd_users"
         )
-    if not plan.edits:
+    edits = []
+    kept = {person.name for person in people}.union(params["nopasswd_users"])
+    for edit in plan.edits:
+        # Whoever has no password to give would be cut off from root: that is for people to decide.
+        stuck = [name for name in _without_password(host, edit.names) if how == rules.PASSWORD and name not in kept]
+        if stuck:
+            left.append(
+                "%s stays: %s has no password that sudo could ask for; set one with `passwd %s` and run again, name it in "
+                "permissions_nopasswd_users, or set permissions_sudoers to disable"
+                % (rules.place_of(edit.rule), stuck[0], stuck[0])
+            )
+        else:
+            edits.append(edit)
+    if not edits:
         return
-    left += [
-        "%s has no password that sudo could ask for, so it becomes root no more: set one with `passwd %s`, or name it in permissions_nopasswd_users"
-        % (name, name)
-        for name in _without_password(host, [name for edit in plan.edits for name in edit.names])
-    ]
-    texts = {edit.rule.path: changes.read(edit.rule.path) or "" for edit in plan.edits}
-    wanted = rules.applied(texts, plan.edits)
+    texts = {edit.rule.path: changes.read(edit.rule.path) or "" for edit in edits}
+    wanted = rules.applied(texts, edits)
     before, after = (
         [rule.text for rule in found],
         [rule.text for rule in accounts.rules_of(rules.Overlay(host, wanted))],

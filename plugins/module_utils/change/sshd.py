@@ -328,15 +328,18 @@ def _write_keys(changes: Changes, file: KeyFile) -> None:
     inside = sshd_keys.is_inside(file.path, file.user.home)
     # The user may put a link in the place of whatever is in his home, at any time.
     path = sshd_keys.real_place(changes.host, file.path, file.user.home)
+    # Options of keys may hold secrets, as environment="TOKEN=...".
+    secret = '="' in file.text
     if not file.fresh:
-        changes.file(path, file.text, mode=None, uid=None, gid=None, strict=inside)
+        if changes.file(path, file.text, mode=None, uid=None, gid=None, secret=secret, strict=inside) and secret:
+            changes.note("weak keys are taken out of force in %s" % path)
         return
     uid, gid = file.owner
     folder = os.path.dirname(file.path)
     if inside and folder != file.user.home.rstrip("/"):
         changes.directory(os.path.dirname(path), 0o700, uid, gid, strict=True)
     if inside:
-        changes.file(path, file.text, 0o600, uid, gid, strict=True)
+        changes.file(path, file.text, 0o600, uid, gid, secret, strict=True)
     else:
         # Not in the home: sshd reads it as the user, who need not be able to write it.
-        changes.file(file.path, file.text, 0o644)
+        changes.file(file.path, file.text, 0o644, secret=secret)

@@ -34,13 +34,20 @@ folder() {  # mode, owner, path: what has to be there for the next to be put bac
 }
 # What is as it was needs no room on a full disk, and is not torn from who has it mounted.
 same() { [ -f "$$1" ] && [ -f "$$2" ] && [ ! -L "$$2" ] && [ "$$(stat -c '%f %u %g' "$$1")" = "$$(stat -c '%f %u %g' "$$2")" ] && cmp -s "$$1" "$$2"; }
-put_back() {  # number, path
+# Who owns a folder on the way, as a user his home, may have put a link there since: root does not go where that leads.
+moved() {  # path, where its folder really is
+    there=$$(readlink -f "$${1%/*}/") || there=
+    if [ -z "$$there" ] || [ "$$there" = "$$2" ]; then return 1; fi
+    problem "$$1 is left as it is: the way to it leads elsewhere now"
+}
+put_back() {  # number, path, where its folder really is
+    if moved "$$2" "$$3"; then return; fi
     [ -e "$$state/$$1" ] || [ -L "$$state/$$1" ] || { problem "there is no copy of $$2"; return; }
     if same "$$state/$$1" "$$2"; then return; fi
     new="$$2.nself-prod-rollback"
     rm -rf "$$new"
     # A copy first, so that this can be run again; where the disk is full the kept one itself takes the place.
-    if cp -a "$$state/$$1" "$$new" 2>/dev/null; then :; else rm -rf "$$new"; new="$$state/$$1"; fi
+    if cp -aT --remove-destination "$$state/$$1" "$$new" 2>/dev/null; then :; else rm -rf "$$new"; new="$$state/$$1"; fi
     if [ -d "$$2" ] && [ ! -L "$$2" ]; then
         rm -rf "$$2.nself-prod-changed"
         mv -T "$$2" "$$2.nself-prod-changed" 2>/dev/null || { refill "$$2" "$$new"; return; }
@@ -52,7 +59,11 @@ refill() {  # path, what is to be in it: a folder that has to stay where it is, 
     find "$$1" -mindepth 1 -delete && cp -a "$$2/." "$$1/" || problem "$$1 cannot be filled again"
     if [ "$$2" = "$$1.nself-prod-rollback" ]; then rm -rf "$$2"; fi
 }
-take_away() { rm -rf "$$1" || problem "$$1 cannot be removed"; }
+take_away() {  # path, where its folder really is
+    [ -e "$$1" ] || [ -L "$$1" ] || return 0
+    if moved "$$1" "$$2"; then return; fi
+    rm -rf "$$1" || problem "$$1 cannot be removed"
+}
 try() { timeout 60 "$$@" || problem "\\`$$*\\` ended with $$?"; }
 $KEPT
 try systemctl daemon-reload
