@@ -35,7 +35,8 @@ class Host:
         self.container = container
         self.key = pathlib.Path(folder) / "id_ed25519"
         self.client = []
-        self.known_hosts = pathlib.Path(tempfile.mkdtemp(prefix="nsp-")) / "known_hosts"
+        self._own = tempfile.TemporaryDirectory(prefix="nsp-")
+        self.known_hosts = pathlib.Path(self._own.name) / "known_hosts"
 
     # -- from inside ------------------------------------------------------------------------------------------------------------
 

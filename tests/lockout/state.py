@@ -116,6 +116,8 @@ def keep():
 
 def back():
     run("systemctl", "stop", "nself-prod-rollback.timer", "nself-prod-rollback.service")
+    # Before their files change: systemd loses sight of a service whose alias comes or goes while it runs.
+    run("systemctl", "stop", "ssh.socket", "ssh.service")
     for line in run("findmnt", "-rno", "TARGET").splitlines():
         if line.startswith(("/etc/nself-prod", "/var/lib/nself-prod", "/etc/ssh", "/etc/ufw", "/etc/systemd")):
             run("umount", "--lazy", line)
