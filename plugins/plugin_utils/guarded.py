@@ -124,7 +124,7 @@ class GuardedAction(ActionBase):
         if said.get("failed"):
             if not said["answered"]:
                 later = time.monotonic() - begun
-                text = "%s, and no login works %d s later: %s. See the host's console." % (reason, later, said["msg"])
+                text = "%s, and no login that becomes root works %d s later: %s. See the host's console." % (reason, later, said["msg"])
                 return {"unreachable": True, "changed": True, "msg": text}
             text = "%s; whether it was taken back is not known: %s" % (reason, said["msg"])
             return {"failed": True, "changed": True, "msg": text}
