@@ -24,8 +24,8 @@ PAUSE = 0.5
 DENIED = "Permission denied"
 ROLLBACK_SECONDS = 5  # that it takes, on a busy host
 DENIED_PAUSE = 10
-# What Ansible says where the module did not get to the host as a whole, and ssh where it found none.
-NEVER_THERE = ("Data could not be sent to remote host", "ssh: connect to host")
+# What ssh says where it did not get in at all. Ansible's own words are the same for a connection that broke in the middle.
+NEVER_THERE = ("ssh: connect to host", "ssh: Could not resolve hostname", "Host key verification failed", DENIED + " (")
 KILLED = 128 + 9
 # After the rollback is due: how long it may take, and sshd to come back.
 GRACE = 60

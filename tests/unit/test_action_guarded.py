@@ -186,15 +186,25 @@ def test_a_connection_lost_in_the_middle_hastens_the_rollback(clock):
     assert result["failed"] and result["rolled_back"] and "lost in the middle" in result["msg"]
 
 
+# Ansible says this of every connection that ended with 255; what follows are ssh's own words, if it had any.
+UNSENT = 'Data could not be sent to remote host "x". Make sure this host can be reached over ssh: '
+
+
 @pytest.mark.parametrize(
-    "said", ["ssh: connect to host x port 22: Connection refused", 'Data could not be sent to remote host "x"']
+    "said", ["ssh: connect to host x port 22: Connection refused", "deploy@x: Permission denied (publickey)."]
 )
 def test_a_host_that_was_never_reached_is_not_waited_for(clock, said):
     with pytest.raises(AnsibleConnectionFailure):
-        change(AnsibleConnectionFailure(said), None)
+        change(AnsibleConnectionFailure(UNSENT + said), None)
     connection = Connection()
     connection.options["reconnection_retries"] = 2
-    assert change(AnsibleConnectionFailure(said), status, connection=connection)[0]["rolled_back"]
+    assert change(AnsibleConnectionFailure(UNSENT + said), status, connection=connection)[0]["rolled_back"]
+
+
+@pytest.mark.parametrize("said", ["", "Shared connection to x closed."])
+def test_a_connection_that_broke_in_the_middle_is_waited_for(clock, said):
+    result = change(AnsibleConnectionFailure(UNSENT + said), status)[0]
+    assert result["rolled_back"] and "took the change back by itself" in result["msg"]
 
 
 def test_a_change_that_the_rollback_had_to_end_is_told_as_that(clock):

@@ -170,9 +170,9 @@ FAULTS = (
         "sshd dies right after it has read its new settings, and stays dead",
         "sshd",
         ROLLED_BACK,
-        "sshd does not listen any more.*put back as it was|%s" % BACK,
-        at="[ -e /etc/ssh/sshd_config.d/00-nself-prod.conf ]",
-        during="sleep 0.3\nsystemctl stop ssh.service",
+        "(sshd does not listen any more|ended with).*put back as it was|%s" % BACK,
+        ready="put /etc/systemd/system/ssh.service.d/broken.conf <<'END'\n[Service]\nRestart=no\nExecReload=\nExecReload=/bin/kill -HUP $MAINPID\n"
+        "ExecReload=/bin/sleep 0.2\nExecReload=/bin/kill -KILL $MAINPID\nEND\nsystemctl daemon-reload",
     ),
     Fault(
         "sshd cannot be told to read its settings",
