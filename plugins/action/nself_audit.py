@@ -4,11 +4,11 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any, Optional
 
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.action import ActionBase
+from ansible_collections.nself.prod.plugins.plugin_utils import way
 from ansible_collections.nself.prod.plugins.plugin_utils.failure import is_about_become, why_failed, why_not_become
 from ansible_collections.nself.prod.plugins.plugin_utils.outside import look
 from ansible_collections.nself.prod.plugins.plugin_utils.report.text import clean
@@ -16,9 +16,6 @@ from ansible_collections.nself.prod.plugins.plugin_utils.report.text import clea
 MODULE = "nself.prod.nself_audit"
 # The connections that lead to an address, and their options that hold it.
 ADDRESS_OPTIONS = {"ssh": "host", "paramiko": "remote_addr"}
-# Options that may send the connection by way of another host.
-WAY_OPTIONS = ("ssh_args", "ssh_common_args", "ssh_extra_args")
-BY_WAY_OF_ANOTHER = re.compile(r"proxy(jump|command)|(^|\s)-J", re.I)
 PASSED_ON = ("ansible_facts", "warnings", "deprecations")  # of the module's result: a discovered Python, for one
 
 
@@ -92,17 +89,10 @@ class ActionModule(ActionBase):
         option = ADDRESS_OPTIONS.get(str(getattr(self._connection, "transport", "")))
         if option is None:
             return None  # local, or a container: there is no address between
-        words = " ".join(str(self._own_option(name) or "") for name in WAY_OPTIONS)
-        if BY_WAY_OF_ANOTHER.search(words) or self._own_option("proxy_command"):
+        if way.is_by_way_of_another(self._connection):
             return None  # behind a jump host the address may be another machine's here, and that is not ours to ask
         address = str(self._connection.get_option(option) or "").strip("[]")
         return look(address, control=int(self._connection.get_option("port") or 22)) if address else None
-
-    def _own_option(self, name: str) -> Any:
-        try:
-            return self._connection.get_option(name)
-        except KeyError:
-            return None  # each kind of connection has options of its own
 
     def _login(self) -> str:
         return clean(str(self._get_remote_user() or "the login user"))

@@ -10,13 +10,12 @@ from typing import Any, Optional
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
-from ansible_collections.nself.prod.plugins.plugin_utils import options, output, private_file
+from ansible_collections.nself.prod.plugins.plugin_utils import options, output
 from ansible_collections.nself.prod.plugins.plugin_utils.play import hosts_of, variables_of
 from ansible_collections.nself.prod.plugins.plugin_utils.report import (
     fleet,
     hardening,
     hardening_console,
-    json_report,
     remedy,
 )
 from ansible_collections.nself.prod.plugins.plugin_utils.report.shape import HostReport, host_report
@@ -94,10 +93,7 @@ class ActionModule(ActionBase):
         output.show(lambda style: hardening_console.render(hosts, roles, style, shipped, args["verbose"]))
         last = [host.after or host.before for host in hosts]
         if path is not None:
-            when = output.when(last)
-            private_file.write(
-                path, json_report.render(last, output.version(output.ROOT), when, fail_on, fail_on_unknown)
-            )
+            output.write(path, last, fail_on, fail_on_unknown)
         gate = hardening.gate(hosts, roles, fail_on, fail_on_unknown)
         outcome = {host.host: hardening.outcome(host, roles) for host in hosts}
         return {

@@ -9,9 +9,9 @@ from typing import Any, Optional
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
-from ansible_collections.nself.prod.plugins.plugin_utils import options, output, private_file
+from ansible_collections.nself.prod.plugins.plugin_utils import options, output
 from ansible_collections.nself.prod.plugins.plugin_utils.play import hosts_of, variables_of
-from ansible_collections.nself.prod.plugins.plugin_utils.report import console, fleet, json_report, remedy
+from ansible_collections.nself.prod.plugins.plugin_utils.report import console, fleet, remedy
 from ansible_collections.nself.prod.plugins.plugin_utils.report.shape import host_report
 
 SPEC = {
@@ -53,10 +53,7 @@ class ActionModule(ActionBase):
         remedies = remedy.shipped(output.ROOT, task_vars.get("ansible_inventory_sources") or (), os.getcwd())
         output.show(lambda style: console.render(hosts, style, remedies, args["verbose"]))
         if path is not None:
-            when = output.when(hosts)
-            private_file.write(
-                path, json_report.render(hosts, output.version(output.ROOT), when, fail_on, fail_on_unknown)
-            )
+            output.write(path, hosts, fail_on, fail_on_unknown)
         totals = fleet.summary(hosts)
         gate = fleet.gate(hosts, fail_on, fail_on_unknown)
         return {

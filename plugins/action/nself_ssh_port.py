@@ -4,15 +4,13 @@
 
 from __future__ import annotations
 
-import re
 import socket
 from typing import Any, Optional
 
 from ansible.plugins.action import ActionBase
+from ansible_collections.nself.prod.plugins.plugin_utils import way
 
 SPEC = {"ports": {"type": "list", "elements": "int", "required": True}, "timeout": {"type": "float", "default": 3.0}}
-WAY_OPTIONS = ("ssh_args", "ssh_common_args", "ssh_extra_args")
-BY_WAY_OF_ANOTHER = re.compile(r"proxy(jump|command)|(^|\s)-J", re.I)
 
 
 class ActionModule(ActionBase):
@@ -38,16 +36,10 @@ class ActionModule(ActionBase):
         """Return where the host is, an empty address where it is not reached by ssh, or not from here."""
         if getattr(self._connection, "transport", "") != "ssh":
             return "", 22
-        port = int(self._option("port") or 22)
-        if any(BY_WAY_OF_ANOTHER.search(str(self._option(name) or "")) for name in WAY_OPTIONS):
+        port = int(way.option(self._connection, "port") or 22)
+        if way.is_by_way_of_another(self._connection):
             return "", port
-        return str(self._option("host") or "").strip("[]"), port
-
-    def _option(self, name: str) -> Any:
-        try:
-            return self._connection.get_option(name)
-        except KeyError:
-            return None
+        return str(way.option(self._connection, "host") or "").strip("[]"), port
 
 
 def speaks_ssh(address: str, port: int, timeout: float) -> bool:

@@ -494,3 +494,20 @@ def first_line(text: str, limit: int = 160) -> str:
         if line.strip():
             return line.strip()[:limit]
     return ""
+
+
+def exists(host: Any, path: str, follow: bool = True) -> bool:
+    """Return whether a path exists; follow: what a link leads to counts. Raises HostError where that cannot be seen."""
+    try:
+        host.stat(path, follow)
+    except NotFound:
+        return False
+    return True
+
+
+def names_in(host: Any, folder: str) -> List[str]:
+    """Return the names in a directory, sorted, none where it does not exist. Raises HostError where it cannot be listed."""
+    try:
+        return list(host.listdir(folder))
+    except NotFound:
+        return []

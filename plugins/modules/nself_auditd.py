@@ -83,20 +83,12 @@ service:
       type: str
 """
 
-from ansible.module_utils.common.warnings import warn
 from ansible_collections.nself.prod.plugins.module_utils.change.auditd import SPEC, work
 from ansible_collections.nself.prod.plugins.module_utils.change.module import main as run
 
 
-def answer(host, changes, params):
-    result = work(host, changes, params)
-    for text in result.pop("warnings"):
-        warn(text)
-    return result
-
-
 def main():
-    run(SPEC, answer)
+    run(SPEC, work)
 
 
 if __name__ == "__main__":

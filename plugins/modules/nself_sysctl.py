@@ -98,20 +98,12 @@ rp_filter:
   type: dict
 """
 
-from ansible.module_utils.common.warnings import warn
 from ansible_collections.nself.prod.plugins.module_utils.change.module import main as run
 from ansible_collections.nself.prod.plugins.module_utils.change.sysctl import SPEC, work
 
 
-def answer(host, changes, params):
-    result = work(host, changes, params)
-    for text in result.pop("warnings"):
-        warn(text)
-    return result
-
-
 def main():
-    run(SPEC, answer)
+    run(SPEC, work)
 
 
 if __name__ == "__main__":

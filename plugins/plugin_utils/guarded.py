@@ -12,6 +12,7 @@ from typing import Any, Optional, Sequence
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible_collections.nself.prod.plugins.module_utils.change.guard import CONFIRMED
+from ansible_collections.nself.prod.plugins.plugin_utils import way
 from ansible_collections.nself.prod.plugins.plugin_utils.failure import why_failed
 from ansible_collections.nself.prod.plugins.plugin_utils.report.text import clean
 
@@ -63,7 +64,7 @@ class GuardedAction(ActionBase):
 
     def _was_never_there(self, said: str) -> bool:
         """Tell whether ssh could not even hand the module over: then there is nothing to wait for."""
-        return any(words in said for words in NEVER_THERE) and not self._option("reconnection_retries")
+        return any(words in said for words in NEVER_THERE) and not way.option(self._connection, "reconnection_retries")
 
     # -- the way it should go ----------------------------------------------------------------------------------------
 
@@ -71,7 +72,7 @@ class GuardedAction(ActionBase):
         self, answer: dict[str, Any], guard: dict[str, Any], run: str, task_vars: dict[str, Any]
     ) -> dict[str, Any]:
         begun = time.monotonic()
-        old_port = self._option("port")
+        old_port = way.option(self._connection, "port")
         if guard.get("login_port"):
             self._connection.set_option("port", int(guard["login_port"]))
         why, patience = "", _Patience(begun + guard["seconds"])
@@ -124,7 +125,11 @@ class GuardedAction(ActionBase):
         if said.get("failed"):
             if not said["answered"]:
                 later = time.monotonic() - begun
-                text = "%s, and no login that becomes root works %d s later: %s. See the host's console." % (reason, later, said["msg"])
+                text = "%s, and no login that becomes root works %d s later: %s. See the host's console." % (
+                    reason,
+                    later,
+                    said["msg"],
+                )
                 return {"unreachable": True, "changed": True, "msg": text}
             text = "%s; whether it was taken back is not known: %s" % (reason, said["msg"])
             return {"failed": True, "changed": True, "msg": text}
@@ -152,7 +157,7 @@ class GuardedAction(ActionBase):
             reset = getattr(self._connection, "reset", None)
             if reset is not None:
                 reset()
-            if self._option("timeout") is not None:
+            if way.option(self._connection, "timeout") is not None:
                 self._connection.set_option("timeout", ATTEMPT_SECONDS)
             # What the last connection found out about the host's folders does not hold for the next.
             self._connection._shell.tmpdir = None
@@ -163,12 +168,6 @@ class GuardedAction(ActionBase):
         if answer.get("failed") or answer.get("unreachable") or not parsed:
             return {"failed": True, "answered": parsed, "msg": why_failed(answer, "The module")}
         return dict(answer, answered=True)
-
-    def _option(self, name: str) -> Any:
-        try:
-            return self._connection.get_option(name)
-        except KeyError:
-            return None  # each kind of connection has options of its own
 
 
 class _Patience:

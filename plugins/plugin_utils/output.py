@@ -16,7 +16,8 @@ import yaml
 from ansible import constants as C
 from ansible.utils import color
 from ansible.utils.display import Display
-from ansible_collections.nself.prod.plugins.plugin_utils.report import fleet
+from ansible_collections.nself.prod.plugins.plugin_utils import private_file
+from ansible_collections.nself.prod.plugins.plugin_utils.report import fleet, json_report
 from ansible_collections.nself.prod.plugins.plugin_utils.report.shape import HostReport
 from ansible_collections.nself.prod.plugins.plugin_utils.report.text import Style
 
@@ -49,6 +50,11 @@ def _speaks_unicode() -> bool:
     except (UnicodeError, LookupError):
         return False
     return True
+
+
+def write(path: str, hosts: Sequence[HostReport], fail_on: str, fail_on_unknown: bool) -> None:
+    """Write the report on these hosts to a file, by the gate that was asked for."""
+    private_file.write(path, json_report.render(hosts, version(ROOT), when(hosts), fail_on, fail_on_unknown))
 
 
 def when(hosts: Sequence[HostReport]) -> str:

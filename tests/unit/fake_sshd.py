@@ -48,7 +48,7 @@ class _Files:
         with open(path, encoding="utf-8") as stream:
             return stream.read()
 
-    def stat(self, path):
+    def stat(self, path, follow=True):
         if not os.path.exists(path):
             raise NotFound("error", path)
         return FileInfo(0o600, 0, 0, 0, 0.0, "dir" if os.path.isdir(path) else "file")

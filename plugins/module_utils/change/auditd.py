@@ -25,7 +25,7 @@ from ansible_collections.nself.prod.plugins.module_utils.change.changes import C
 from ansible_collections.nself.prod.plugins.module_utils.change.services_found import show
 from ansible_collections.nself.prod.plugins.module_utils.change.tables import auditd as tables
 from ansible_collections.nself.prod.plugins.module_utils.deployment.discovery import AMBIGUOUS, FOUND, discover
-from ansible_collections.nself.prod.plugins.module_utils.host import NotFound
+from ansible_collections.nself.prod.plugins.module_utils.host import NotFound, exists
 from ansible_collections.nself.prod.plugins.module_utils.parse.audit_rules import parse_status
 from ansible_collections.nself.prod.plugins.module_utils.parse.sysctl import comment_out
 
@@ -55,7 +55,7 @@ def work(host: Any, changes: Changes, params: Mapping[str, Any]) -> Dict[str, An
     others = _others(host, changes)
     about = foreign(others, params["immutable"])
     warnings += about.told
-    if not _exists(host, tables.FOLDER):
+    if not exists(host, tables.FOLDER):
         # A watch on a directory that comes later would see only the directory itself.
         changes.directory(tables.FOLDER, 0o700)
     edited = changes.file(OURS, text, mode=0o640)
@@ -85,16 +85,8 @@ def work(host: Any, changes: Changes, params: Mapping[str, Any]) -> Dict[str, An
     return dict(result, service=service, warnings=warnings)
 
 
-def _exists(host: Any, path: str) -> bool:
-    try:
-        host.stat(path)
-    except NotFound:
-        return False
-    return True
-
-
 def _is_watched(host: Any, path: str) -> bool:
-    return path in tables.ALWAYS or _exists(host, tables.COMES_WITH.get(path, path))
+    return path in tables.ALWAYS or exists(host, tables.COMES_WITH.get(path, path))
 
 
 def _project(host: Any, changes: Changes, told: Optional[str], warnings: List[str]) -> Optional[Project]:

@@ -13,6 +13,7 @@ import stat as stat_module
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from ansible_collections.nself.prod.plugins.module_utils.host import (
+    READ_LIMIT,
     Completed,
     FileInfo,
     Host,
@@ -47,14 +48,7 @@ class Changes:
         """Return a file's text as it is after the changes so far, None where there is none. Raises ChangeError where it is not UTF-8."""
         if path in self._told:
             return self._told[path]
-        try:
-            return self.host.read_bytes(path, LARGEST).decode("utf-8")
-        except NotFound:
-            return None
-        except UnicodeDecodeError:
-            raise ChangeError("%s is not UTF-8 text; look at it and mend it by hand first" % path) from None
-        except HostError as error:
-            raise ChangeError("%s cannot be read: %s" % (path, error.detail or error.reason)) from error
+        return text_of(self.host, path, LARGEST)
 
     # -- files -------------------------------------------------------------------------------------------------------
 
@@ -221,6 +215,18 @@ class Changes:
             return self.host.stat(path)
         except NotFound:
             return None
+
+
+def text_of(host: Host, path: str, limit: int = READ_LIMIT) -> Optional[str]:
+    """Return a file's text, None where there is none; limit in bytes. Raises ChangeError where it cannot be read or is not UTF-8."""
+    try:
+        return host.read_bytes(path, limit).decode("utf-8")
+    except NotFound:
+        return None
+    except UnicodeDecodeError:
+        raise ChangeError("%s is not UTF-8 text; look at it and mend it by hand first" % path) from None
+    except HostError as error:
+        raise ChangeError("%s cannot be read: %s" % (path, error.detail or error.reason)) from error
 
 
 def command(host: Host, argv: Sequence[str], **options: Any) -> Completed:

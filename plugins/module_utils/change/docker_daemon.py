@@ -18,7 +18,7 @@ from ansible_collections.nself.prod.plugins.module_utils.change import docker_da
 from ansible_collections.nself.prod.plugins.module_utils.change.changes import ChangeError, Changes, command
 from ansible_collections.nself.prod.plugins.module_utils.change.sources import Sources
 from ansible_collections.nself.prod.plugins.module_utils.change.tables.docker_daemon import CONFIG, RELOADED
-from ansible_collections.nself.prod.plugins.module_utils.host import Host, HostError, NotFound, first_line
+from ansible_collections.nself.prod.plugins.module_utils.host import Host, HostError, NotFound, exists, first_line
 
 SPEC = {
     "live_restore": {"type": "bool", "default": True},
@@ -96,18 +96,10 @@ def _written(
         text = configs.rendered(plan.config)
         _validate(host, path, text, unit.arguments)
         if path == CONFIG:
-            changes.directory("/etc/docker", 0o755) if _absent(host, "/etc/docker") else None
+            changes.directory("/etc/docker", 0o755) if not exists(host, "/etc/docker") else None
         secret = configs.has_secret(text) or configs.has_secret(before or "")
         changes.file(path, text, 0o644 if before is None else None, 0, None if before is not None else 0, secret)
     return path, before, keys
-
-
-def _absent(host: Host, path: str) -> bool:
-    try:
-        host.stat(path)
-    except NotFound:
-        return True
-    return False
 
 
 def _validate(host: Host, path: str, text: str, arguments: Sequence[str]) -> None:
@@ -278,7 +270,7 @@ def _socket(host: Host, changes: Changes) -> None:
     mode = units.socket_mode(host)
     if mode is not None and mode & 0o007:
         folder = DROP_IN.rpartition("/")[0]
-        if _absent(host, folder):
+        if not exists(host, folder):
             changes.directory(folder)
         if changes.file(DROP_IN, DROP_IN_TEXT):
             changes.run(["systemctl", "daemon-reload"], "systemd reads its units again")

@@ -15,9 +15,9 @@ from ansible_collections.nself.prod.plugins.module_utils.change import (
     firewall_kernel,
     firewall_rules,
 )
-from ansible_collections.nself.prod.plugins.module_utils.change.changes import ChangeError
+from ansible_collections.nself.prod.plugins.module_utils.change.changes import ChangeError, text_of
 from ansible_collections.nself.prod.plugins.module_utils.change.guard import Refused
-from ansible_collections.nself.prod.plugins.module_utils.host import HostError, NotFound, first_line
+from ansible_collections.nself.prod.plugins.module_utils.host import HostError, exists, first_line
 
 USER = {"v4": "/etc/ufw/user.rules", "v6": "/etc/ufw/user6.rules"}
 AROUND = {
@@ -63,21 +63,10 @@ class State:
         return bool(self.params["docker_user"]) and self.docker.state != "absent" and self.docker.backend == "iptables"
 
     def read(self, path: str) -> Optional[str]:
-        try:
-            return str(self.host.read_bytes(path).decode("utf-8"))
-        except NotFound:
-            return None
-        except UnicodeDecodeError:
-            raise ChangeError("%s is not UTF-8 text; look at it and mend it by hand first" % path) from None
-        except HostError as error:
-            raise ChangeError("%s cannot be read: %s" % (path, error.detail or error.reason)) from error
+        return text_of(self.host, path)
 
     def is_there(self, path: str) -> bool:
-        try:
-            self.host.stat(path, follow=False)
-        except NotFound:
-            return False
-        return True
+        return exists(self.host, path, follow=False)
 
 
 def look(host: Any, params: Mapping[str, Any], ports: Sequence[int]) -> State:

@@ -13,7 +13,7 @@ from ansible_collections.nself.prod.plugins.module_utils.change import guarded, 
 from ansible_collections.nself.prod.plugins.module_utils.change import lockdown_rules as rules
 from ansible_collections.nself.prod.plugins.module_utils.change.changes import ChangeError, Changes, command
 from ansible_collections.nself.prod.plugins.module_utils.change.guard import Mismatch, Refused
-from ansible_collections.nself.prod.plugins.module_utils.host import HostError, NotFound
+from ansible_collections.nself.prod.plugins.module_utils.host import HostError, exists
 
 SPEC = {
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
@@ -215,9 +215,6 @@ class Lockdown(guarded.Guarded):
 
     def _exists(self, path: str) -> bool:
         try:
-            self.host.stat(path, follow=False)
-            return True
-        except NotFound:
-            return False
+            return exists(self.host, path, follow=False)
         except HostError as error:
             raise ChangeError(str(error)) from error

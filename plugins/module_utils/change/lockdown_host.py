@@ -20,7 +20,7 @@ from ansible_collections.nself.prod.plugins.module_utils.change.lockdown_rules i
     networks,
     within,
 )
-from ansible_collections.nself.prod.plugins.module_utils.host import HostError, NotFound, first_line
+from ansible_collections.nself.prod.plugins.module_utils.host import HostError, NotFound, first_line, names_in
 from ansible_collections.nself.prod.plugins.module_utils.parse import proc_net
 
 LIST = "%s -s list table inet %s" % (NFT, TABLE)
@@ -187,14 +187,14 @@ def remote_disks(host: Any) -> List[Tuple[str, str]]:
         ("/sys/class/iscsi_connection", "persistent_address", "an iSCSI disk"),
         ("/sys/class/nvme", "address", "an NVMe disk"),
     ):
-        for entry in _names(host, folder):
+        for entry in names_in(host, folder):
             place = "%s/%s/" % (folder, entry)
             if folder.endswith("nvme") and _word(host, place + "transport") in ("", "pcie", "loop", "apple-nvme", "fc"):
                 continue
             text = _word(host, place + name)
             traddr = re.search(r"traddr=([^,\s]+)", text)
             found.append((what, traddr.group(1) if traddr else text))
-    for block in _names(host, "/sys/block"):
+    for block in names_in(host, "/sys/block"):
         if block.startswith("rbd") or (block.startswith("nbd") and _word(host, "/sys/block/%s/pid" % block)):
             found.append(("the disk %s" % block, ""))
     return sorted(set(found))
@@ -209,13 +209,6 @@ def _mounts(text: str) -> List[Tuple[str, str]]:
             server = re.search(r"(?:^|,)addr=([^,\s]+)", fields[-1])
             found.append(("%s (%s)" % (before.split()[4], fields[0]), server.group(1) if server else ""))
     return found
-
-
-def _names(host: Any, folder: str) -> List[str]:
-    try:
-        return list(host.listdir(folder))
-    except NotFound:
-        return []
 
 
 def _word(host: Any, path: str) -> str:

@@ -14,7 +14,7 @@ from ansible_collections.nself.prod.plugins.module_utils.audit.collect import fi
 from ansible_collections.nself.prod.plugins.module_utils.audit.facts import Unread
 from ansible_collections.nself.prod.plugins.module_utils.change.permissions_readers import Reader, real_path, used
 from ansible_collections.nself.prod.plugins.module_utils.change.tables import permissions_paths as places
-from ansible_collections.nself.prod.plugins.module_utils.host import FileInfo, HostError, NotFound
+from ansible_collections.nself.prod.plugins.module_utils.host import FileInfo, HostError, NotFound, names_in
 
 ALL_OTHERS, READING, ANYTHING = 0o077, 0o044, 0o077
 OTHERS_WRITE, OTHERS = 0o002, 0o007
@@ -194,13 +194,6 @@ def _known(value: Any, left: List[str], what: str) -> List[Any]:
     return list(value)
 
 
-def _names(host: Any, folder: str) -> List[str]:
-    try:
-        return list(host.listdir(folder))[:MOST]
-    except NotFound:
-        return []
-
-
 def _kind(host: Any, path: str) -> str:
     try:
         return str(host.stat(path, follow=False).kind)
@@ -211,7 +204,7 @@ def _kind(host: Any, path: str) -> str:
 def _folders(host: Any, top: str, inner: bool) -> Iterator[str]:
     if _kind(host, top) == "dir":
         yield top
-        for name in _names(host, top) if inner else ():
+        for name in names_in(host, top)[:MOST] if inner else ():
             if _kind(host, posixpath.join(top, name)) == "dir":
                 yield posixpath.join(top, name)
 
@@ -220,7 +213,7 @@ def _below(host: Any, top: str, depth: int) -> Iterator[str]:
     """Yield the files below a folder, so many levels deep, through no link."""
     if _kind(host, top) != "dir":
         return
-    for name in _names(host, top):
+    for name in names_in(host, top)[:MOST]:
         path = posixpath.join(top, name)
         kind = _kind(host, path)
         if kind == "file":

@@ -24,7 +24,7 @@ from ansible_collections.nself.prod.plugins.module_utils.change.guarded import G
 from ansible_collections.nself.prod.plugins.module_utils.change.sshd_daemon import Daemon, Login
 from ansible_collections.nself.prod.plugins.module_utils.change.sshd_keys import KeyFile
 from ansible_collections.nself.prod.plugins.module_utils.change.tables import sshd as table
-from ansible_collections.nself.prod.plugins.module_utils.host import NotFound
+from ansible_collections.nself.prod.plugins.module_utils.host import NotFound, exists
 from ansible_collections.nself.prod.plugins.module_utils.parse import sshd
 
 
@@ -184,15 +184,8 @@ class SshdChange(Guarded):
         paths += [name for path in work.chosen.host_keys for name in (path, path + ".pub")]
         for file in work.key_files:
             folder = os.path.dirname(file.path)
-            paths.append(file.path if self._exists(folder) else folder)
+            paths.append(file.path if exists(self.host, folder, follow=False) else folder)
         return list(dict.fromkeys(paths + work.ports.keep))
-
-    def _exists(self, path: str) -> bool:
-        try:
-            self.host.stat(path, follow=False)
-        except NotFound:
-            return False
-        return True
 
     # -- before and after --------------------------------------------------------------------------------------------
 

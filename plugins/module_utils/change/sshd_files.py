@@ -45,10 +45,10 @@ class Overlay:
     def read(self, path: str) -> str:
         return self.texts[path] if path in self.texts else str(self._host.read(path))
 
-    def stat(self, path: str) -> Any:
+    def stat(self, path: str, follow: bool = True) -> Any:
         if path in self.texts:
             return FileInfo(0o600, 0, 0, len(self.texts[path]), 0.0, "file")
-        return self._host.stat(path)
+        return self._host.stat(path, follow)
 
     def listdir(self, path: str) -> List[str]:
         ours = {os.path.basename(name) for name in self.texts if os.path.dirname(name) == path}

@@ -11,6 +11,7 @@ import posixpath
 from dataclasses import dataclass, field
 from typing import Any, Dict, List, Mapping, Optional, Set, Tuple
 
+from ansible_collections.nself.prod.plugins.module_utils.audit.collect.sysctl import is_bridge_port
 from ansible_collections.nself.prod.plugins.module_utils.change.changes import ChangeError, Changes
 from ansible_collections.nself.prod.plugins.module_utils.change.kernel import Kernel
 from ansible_collections.nself.prod.plugins.module_utils.change.sysctl_files import (
@@ -23,7 +24,7 @@ from ansible_collections.nself.prod.plugins.module_utils.change.sysctl_files imp
 from ansible_collections.nself.prod.plugins.module_utils.change.sysctl_machine import look
 from ansible_collections.nself.prod.plugins.module_utils.change.sysctl_wish import Setting, wish
 from ansible_collections.nself.prod.plugins.module_utils.change.tables.sysctl import DROP_IN, FORWARDING
-from ansible_collections.nself.prod.plugins.module_utils.host import HostError, NotFound
+from ansible_collections.nself.prod.plugins.module_utils.host import HostError, NotFound, names_in
 from ansible_collections.nself.prod.plugins.module_utils.parse.sysctl import comment_out, dotted, is_pattern
 
 FOLDER = "/etc/sysctl.d"
@@ -102,7 +103,7 @@ def _running(host: Any, wanted: Mapping[str, Setting], kernel: Kernel) -> Runnin
         names = [key]
         if is_pattern(key):
             before, _star, after = key.partition("*")
-            found = [name for name in _names(host, ROOT + before) if not _is_bridge_port(host, name)]
+            found = [name for name in names_in(host, (ROOT + before).rstrip("/")) if not is_bridge_port(host, name)]
             names = ["%s%s%s" % (before, name, after) for name in found]
             names = [name for name in names if name not in wanted]
         for name in names:
@@ -123,22 +124,6 @@ def _running(host: Any, wanted: Mapping[str, Setting], kernel: Kernel) -> Runnin
         if is_pattern(key) and not names:
             out.absent.add(key)
     return out
-
-
-def _names(host: Any, folder: str) -> List[str]:
-    try:
-        return list(host.listdir(folder.rstrip("/")))
-    except NotFound:
-        return []
-
-
-def _is_bridge_port(host: Any, name: str) -> bool:
-    # The host's end of a container's cable never looks at addresses, and there are many of them, which come and go.
-    try:
-        host.stat("/sys/class/net/%s/brport" % name)
-    except NotFound:
-        return False
-    return True
 
 
 def _warnings(refused: Mapping[str, str]) -> List[str]:

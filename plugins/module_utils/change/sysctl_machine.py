@@ -10,7 +10,7 @@ from typing import Any, List, Optional, Tuple
 from ansible_collections.nself.prod.plugins.module_utils.change import where
 from ansible_collections.nself.prod.plugins.module_utils.change.operator import Operator, find
 from ansible_collections.nself.prod.plugins.module_utils.change.sysctl_wish import Machine
-from ansible_collections.nself.prod.plugins.module_utils.host import HostError, NotFound
+from ansible_collections.nself.prod.plugins.module_utils.host import HostError, NotFound, exists, names_in
 from ansible_collections.nself.prod.plugins.module_utils.parse.proc_net import default_interfaces
 
 NETWORK = "/sys/class/net"
@@ -33,21 +33,6 @@ def look(host: Any, before: str) -> Machine:
     )
 
 
-def _names(host: Any, path: str) -> List[str]:
-    try:
-        return list(host.listdir(path))
-    except NotFound:
-        return []
-
-
-def _exists(host: Any, path: str) -> bool:
-    try:
-        host.stat(path)
-    except NotFound:
-        return False
-    return True
-
-
 def _text(host: Any, path: str) -> str:
     try:
         return str(host.read(path))
@@ -56,7 +41,7 @@ def _text(host: Any, path: str) -> str:
 
 
 def _bridges(host: Any) -> List[str]:
-    return [name for name in _names(host, NETWORK) if _exists(host, "%s/%s/bridge" % (NETWORK, name))]
+    return [name for name in names_in(host, NETWORK) if exists(host, "%s/%s/bridge" % (NETWORK, name))]
 
 
 def _forwards(host: Any) -> Optional[str]:
@@ -69,7 +54,7 @@ def _forwards(host: Any) -> Optional[str]:
 def _loose(host: Any) -> Optional[str]:
     """Return why packets may rightly come in by another way than the answers take, None where they may not."""
     # Docker's first bridge is always there; it counts once a container is on it.
-    bridges = [name for name in _bridges(host) if _names(host, "%s/%s/brif" % (NETWORK, name))]
+    bridges = [name for name in _bridges(host) if names_in(host, "%s/%s/brif" % (NETWORK, name))]
     if len(bridges) > 1:
         return "several bridges: %s" % ", ".join(bridges)
     uplinks = sorted(default_interfaces(_text(host, "/proc/net/route"), ""))
@@ -103,7 +88,7 @@ def _crossed(host: Any, operator: Optional[Operator]) -> Optional[str]:
 
 def _crash_kernel(host: Any) -> bool:
     reserved = _text(host, "/sys/kernel/kexec_crash_size").strip()
-    return reserved not in ("", "0") or _exists(host, "/etc/default/kdump-tools")
+    return reserved not in ("", "0") or exists(host, "/etc/default/kdump-tools")
 
 
 def _routed(host: Any, before: str) -> Tuple[str, ...]:
@@ -111,7 +96,7 @@ def _routed(host: Any, before: str) -> Tuple[str, ...]:
     rows = [line.split() for line in _text(host, "/proc/net/ipv6_route").splitlines()]
     advertised = {row[9] for row in rows if len(row) > 9 and int(row[8], 16) & BY_ADVERTISEMENT == BY_ADVERTISEMENT}
     out = []
-    for name in _names(host, "/proc/sys/net/ipv6/conf"):
+    for name in names_in(host, "/proc/sys/net/ipv6/conf"):
         base = "/proc/sys/net/ipv6/conf/%s/" % name
         if name in ("all", "default", "lo") or _text(host, base + "forwarding").strip() != "1":
             continue

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, NamedTuple
 
-from ansible_collections.nself.prod.plugins.module_utils.audit.collect.platform import exists
 from ansible_collections.nself.prod.plugins.module_utils.audit.collector import Collector, attempt
 from ansible_collections.nself.prod.plugins.module_utils.audit.model import Missing, Reason
-from ansible_collections.nself.prod.plugins.module_utils.host import NotFound
+from ansible_collections.nself.prod.plugins.module_utils.host import NotFound, exists
 from ansible_collections.nself.prod.plugins.module_utils.parse.sudoers import include_of, numbered_lines, passwordless
 
 SUDOERS = "/etc/sudoers"

@@ -6,11 +6,10 @@ from __future__ import annotations
 
 from typing import Any, Dict, List
 
-from ansible_collections.nself.prod.plugins.module_utils.audit.collect.platform import exists
 from ansible_collections.nself.prod.plugins.module_utils.audit.collector import Collector, attempt
 from ansible_collections.nself.prod.plugins.module_utils.audit.model import Missing, Reason
 from ansible_collections.nself.prod.plugins.module_utils.audit.tables.audit_rules import RULES_DIR, WATCHED
-from ansible_collections.nself.prod.plugins.module_utils.host import HostError, NotFound, first_line
+from ansible_collections.nself.prod.plugins.module_utils.host import HostError, NotFound, exists, first_line
 from ansible_collections.nself.prod.plugins.module_utils.parse.audit_rules import AuditRule, parse_rules, parse_status
 
 

@@ -15,7 +15,7 @@ from typing import Any, Dict, List, Optional
 from ansible_collections.nself.prod.plugins.module_utils.audit.collector import Collector, attempt
 from ansible_collections.nself.prod.plugins.module_utils.audit.model import Missing, Reason
 from ansible_collections.nself.prod.plugins.module_utils.audit.tables.secret_names import is_secret_name
-from ansible_collections.nself.prod.plugins.module_utils.host import HostError, NotFound, first_line
+from ansible_collections.nself.prod.plugins.module_utils.host import HostError, NotFound, exists, first_line
 
 # Templates are meant to be read and committed.
 TEMPLATES = re.compile(r"\.(example|sample|template|dist)$")
@@ -117,7 +117,7 @@ def _folders(host: Any, directory: str) -> List[Dict[str, Any]]:
 
 def git_of(host: Any, directory: str, paths: List[str]) -> Optional[Dict[str, Any]]:
     """Return which of a folder's files git has {tracked} and would take {not_ignored}; None outside a work tree."""
-    if not any(_exists(host, posixpath.join(folder["path"], ".git")) for folder in _folders(host, directory)):
+    if not any(exists(host, posixpath.join(folder["path"], ".git")) for folder in _folders(host, directory)):
         return None
     names = [posixpath.relpath(path, directory) for path in paths]
     if not names:
@@ -141,14 +141,6 @@ def git_of(host: Any, directory: str, paths: List[str]) -> Optional[Dict[str, An
         "tracked": [name for name in names if name in known],
         "not_ignored": [name for name in names if name not in known and name not in hidden],
     }
-
-
-def _exists(host: Any, path: str) -> bool:
-    try:
-        host.stat(path)
-    except NotFound:
-        return False
-    return True
 
 
 COLLECTORS = (Collector("files", collect, deadline=20.0),)

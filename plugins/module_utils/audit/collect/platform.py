@@ -13,7 +13,7 @@ from typing import Any, Dict, Optional
 
 from ansible_collections.nself.prod.plugins.module_utils.audit.collector import Collector, attempt
 from ansible_collections.nself.prod.plugins.module_utils.audit.model import Missing, Reason
-from ansible_collections.nself.prod.plugins.module_utils.host import HostError, NotFound
+from ansible_collections.nself.prod.plugins.module_utils.host import HostError, NotFound, exists
 from ansible_collections.nself.prod.plugins.module_utils.parse.os_release import parse_os_release
 
 
@@ -23,15 +23,6 @@ def os_release(host: Any) -> Dict[str, str]:
         return parse_os_release(host.read("/etc/os-release"))
     except NotFound:
         return parse_os_release(host.read("/usr/lib/os-release"))
-
-
-def exists(host: Any, path: str) -> bool:
-    """Return whether a path exists. Raises HostError where that cannot be seen."""
-    try:
-        host.stat(path)
-    except NotFound:
-        return False
-    return True
 
 
 def collect(host: Any, need: Any) -> Dict[str, Any]:

@@ -9,7 +9,7 @@ import os
 from typing import Any, Dict, List, Sequence, Tuple
 
 from ansible_collections.nself.prod.plugins.module_utils.audit.model import Missing, Reason
-from ansible_collections.nself.prod.plugins.module_utils.host import NotFound
+from ansible_collections.nself.prod.plugins.module_utils.host import NotFound, exists
 from ansible_collections.nself.prod.plugins.module_utils.parse import sshd
 
 CONFIG = "/etc/ssh/sshd_config"
@@ -76,12 +76,4 @@ def expand(host: Any, pattern: str, files: List[Dict[str, Any]]) -> List[str]:
             # glob(3) leaves hidden files out, and does not match a leading dot with a wildcard.
             found += [os.path.join(path, name) for name in names if fnmatch.fnmatchcase(name, part) and name[0] != "."]
         paths = found
-    return [path for path in paths if _exists(host, path)]
-
-
-def _exists(host: Any, path: str) -> bool:
-    try:
-        host.stat(path)
-    except NotFound:
-        return False
-    return True
+    return [path for path in paths if exists(host, path)]

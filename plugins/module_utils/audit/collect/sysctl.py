@@ -12,7 +12,7 @@ from typing import Any, Dict, List, Optional
 from ansible_collections.nself.prod.plugins.module_utils.audit.collector import Collector, attempt
 from ansible_collections.nself.prod.plugins.module_utils.audit.model import Missing, Reason
 from ansible_collections.nself.prod.plugins.module_utils.audit.tables.sysctl import INTERFACES, KERNEL, NETWORK
-from ansible_collections.nself.prod.plugins.module_utils.host import NotFound
+from ansible_collections.nself.prod.plugins.module_utils.host import NotFound, exists
 
 
 def collect(host: Any, need: Any) -> Dict[str, Any]:
@@ -48,20 +48,16 @@ def _interfaces(host: Any, family: str) -> Optional[List[Dict[str, Any]]]:
         return None
     out = []
     for name in names:
-        if name != "lo" and not _is_bridge_port(host, name):
+        if name != "lo" and not is_bridge_port(host, name):
             record = {setting: _number(host, "%s/%s/%s" % (base, name, setting)) for setting in settings}
             record["name"] = name
             out.append(record)
     return out
 
 
-def _is_bridge_port(host: Any, name: str) -> bool:
-    # The host's end of a container's cable: it forwards frames and never looks at addresses.
-    try:
-        host.stat("/sys/class/net/%s/brport" % name)
-    except NotFound:
-        return False
-    return True
+def is_bridge_port(host: Any, name: str) -> bool:
+    """Return whether an interface is the host's end of a container's cable: it forwards frames and never looks at addresses."""
+    return exists(host, "/sys/class/net/%s/brport" % name)
 
 
 COLLECTORS = (Collector("sysctl", collect),)

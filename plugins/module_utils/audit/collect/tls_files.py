@@ -13,7 +13,7 @@ from ansible_collections.nself.prod.plugins.module_utils.audit.collect.links imp
 from ansible_collections.nself.prod.plugins.module_utils.audit.collector import attempt
 from ansible_collections.nself.prod.plugins.module_utils.audit.model import Missing, Reason
 from ansible_collections.nself.prod.plugins.module_utils.audit.tables.certificate_renewers import LOCAL_ANCHORS, STORES
-from ansible_collections.nself.prod.plugins.module_utils.host import HostError, NotFound
+from ansible_collections.nself.prod.plugins.module_utils.host import HostError, NotFound, names_in
 from ansible_collections.nself.prod.plugins.module_utils.parse import x509
 
 NGINX_PREFIX = "/etc/nginx"
@@ -98,7 +98,7 @@ def stored(host: Any) -> List[Tuple[str, str, x509.Certificate]]:
     """Return (store, file, certificate) of what renewal clients keep on the host. What cannot be read is left out."""
     out = []
     for store, names in STORES.items():
-        for folder in _names(host, store)[:FOLDERS_LIMIT]:
+        for folder in names_in(host, store)[:FOLDERS_LIMIT]:
             for name in names:
                 path = "%s/%s/%s" % (store, folder, name)
                 try:
@@ -124,7 +124,7 @@ def local_authorities(host: Any) -> Dict[bytes, str]:
 def _files(host: Any, top: str) -> List[str]:
     """Return the files below a folder, two levels deep."""
     out = []
-    for name in _names(host, top)[:FOLDERS_LIMIT]:
+    for name in names_in(host, top)[:FOLDERS_LIMIT]:
         path = top + "/" + name
         try:
             kind = host.stat(path).kind
@@ -133,13 +133,6 @@ def _files(host: Any, top: str) -> List[str]:
         if kind == "file":
             out.append(path)
         elif kind == "dir":
-            inner = [path + "/" + other for other in _names(host, path)[:FOLDERS_LIMIT]]
+            inner = [path + "/" + other for other in names_in(host, path)[:FOLDERS_LIMIT]]
             out += [other for other in inner if host.stat(other).kind == "file"]
     return out
-
-
-def _names(host: Any, folder: str) -> List[str]:
-    try:
-        return list(host.listdir(folder))
-    except NotFound:
-        return []

@@ -15,11 +15,11 @@ import re
 from functools import partial
 from typing import Any, Dict, List, Mapping, Optional, Set
 
-from ansible_collections.nself.prod.plugins.module_utils.audit.collect.platform import exists, os_release
+from ansible_collections.nself.prod.plugins.module_utils.audit.collect.platform import os_release
 from ansible_collections.nself.prod.plugins.module_utils.audit.collect.services import ACTIVE, ENABLED
 from ansible_collections.nself.prod.plugins.module_utils.audit.collector import Collector, attempt
 from ansible_collections.nself.prod.plugins.module_utils.audit.model import Missing, Reason
-from ansible_collections.nself.prod.plugins.module_utils.host import HostError, NotFound, first_line
+from ansible_collections.nself.prod.plugins.module_utils.host import HostError, NotFound, exists, first_line
 from ansible_collections.nself.prod.plugins.module_utils.parse import apt_config, deb
 from ansible_collections.nself.prod.plugins.module_utils.parse.systemd import parse_show
 
