@@ -12,6 +12,7 @@ import binascii
 import hashlib
 import hmac
 import re
+import secrets
 import unicodedata
 from typing import NamedTuple, Optional, Tuple
 
@@ -72,6 +73,18 @@ def fits(verifier: str, role: str, password: str) -> bool:
     if parts is None:
         return False
     return any(hmac.compare_digest(_stored_key(parts, form), parts.stored_key) for form in _forms(password))
+
+
+def scram_verifier(password: str, iterations: int = 4096) -> str:
+    """Return a new verifier, as PostgreSQL itself would store it. password: ASCII, which SASLprep leaves alone. Raises ValueError."""
+    raw, salt = password.encode("ascii"), secrets.token_bytes(16)
+    salted = hashlib.pbkdf2_hmac("sha256", raw, salt, iterations)
+    keys = (
+        hashlib.sha256(hmac.new(salted, b"Client Key", hashlib.sha256).digest()).digest(),
+        hmac.new(salted, b"Server Key", hashlib.sha256).digest(),
+    )
+    stored, server = (base64.b64encode(key).decode("ascii") for key in keys)
+    return "SCRAM-SHA-256$%d:%s$%s:%s" % (iterations, base64.b64encode(salt).decode("ascii"), stored, server)
 
 
 def _forms(password: str) -> Tuple[bytes, ...]:
