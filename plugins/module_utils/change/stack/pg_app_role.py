@@ -21,10 +21,17 @@ from ansible_collections.nself.prod.plugins.module_utils.change.tables import po
 SETTING = "NSELF_APP_PASSWORD"
 REFERENCE = "${%s}" % SETTING
 NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}\Z")  # so that it can stand in a URL as it is
+PASSWORD = re.compile(r"[A-Za-z0-9]{32,128}\Z")
 # As whom to log in, and with what, for programs that read no URL. libpq's own names and the image's.
 USERS, PASSWORDS = ("PGUSER", "POSTGRES_USER", "DB_USER"), ("PGPASSWORD", "POSTGRES_PASSWORD", "DB_PASSWORD")
 # Attributes that it must not have, by the keys of the section `roles`.
-LACKS = (("super", "NOSUPERUSER"), ("createrole", "NOCREATEROLE"), ("createdb", "NOCREATEDB"), ("replication", "NOREPLICATION"), ("bypassrls", "NOBYPASSRLS"))
+LACKS = (
+    ("super", "NOSUPERUSER"),
+    ("createrole", "NOCREATEROLE"),
+    ("createdb", "NOCREATEDB"),
+    ("replication", "NOREPLICATION"),
+    ("bypassrls", "NOBYPASSRLS"),
+)
 TABLE_PRIVILEGES = "SELECT, INSERT, UPDATE, DELETE, REFERENCES"
 # Its statistics are what the exporter is for.
 EXPORTERS = ("postgres-exporter", "postgres_exporter")
@@ -71,16 +78,27 @@ def of_url(text: str) -> Optional[Tuple[str, str, str]]:
         return None
 
 
-def switch(services: Mapping[str, Mapping[str, Any]], hosts: Sequence[str], superusers: Sequence[str], database: str, name: str, only: Sequence[str]) -> Switch:
+def switch(
+    services: Mapping[str, Mapping[str, Any]],
+    hosts: Sequence[str],
+    superusers: Sequence[str],
+    database: str,
+    name: str,
+    only: Sequence[str],
+) -> Switch:
     """Return which settings of which services are to name the role. hosts: what the server is called; only: services, all where it is empty."""
     urls: List[DatabaseUrl] = []
     environment: Dict[str, Dict[str, str]] = {}
     left: List[str] = []
     unknown = [service for service in only if service not in services]
     if unknown:
-        raise Refused("postgres_audit_app_services names %s, which is no service of the deployment" % ", ".join(unknown))
+        raise Refused(
+            "postgres_audit_app_services names %s, which is no service of the deployment" % ", ".join(unknown)
+        )
     for service in sorted(services):
-        given = {key: str(value) for key, value in (services[service].get("environment") or {}).items() if value is not None}
+        given = {
+            key: str(value) for key, value in (services[service].get("environment") or {}).items() if value is not None
+        }
         mine = {key: of_url(value) for key, value in given.items()}
         told = {key: url for key, url in mine.items() if url and url[1] in hosts and url[0] in superusers}
         here = sorted(key for key, url in told.items() if url[2] == database)
@@ -91,7 +109,9 @@ def switch(services: Mapping[str, Mapping[str, Any]], hosts: Sequence[str], supe
         if service in hosts:
             continue
         if only and service not in only:
-            left.append("%s keeps logging in as a superuser, since postgres_audit_app_services does not name it" % service)
+            left.append(
+                "%s keeps logging in as a superuser, since postgres_audit_app_services does not name it" % service
+            )
             continue
         if elsewhere:
             left.append(
@@ -115,7 +135,10 @@ def still_used(services: Mapping[str, Mapping[str, Any]], name: str) -> List[str
     return sorted(
         service
         for service, item in services.items()
-        if any((of_url(str(value)) or ("",))[0] == name or (key in USERS and value == name) for key, value in (item.get("environment") or {}).items())
+        if any(
+            (of_url(str(value)) or ("",))[0] == name or (key in USERS and value == name)
+            for key, value in (item.get("environment") or {}).items()
+        )
     )
 
 
@@ -126,7 +149,9 @@ def sections(wish: Wish, there: bool) -> Dict[str, str]:
     """Return what is to be asked about the role. there: whether it exists; the superuser stands for one that does not."""
     app = string(wish.name) if there else "current_user"
     asked = {name: text.replace("$app", app) for name, text in sql.APP_SECTIONS.items()} if there else {}
-    asked["foreign_objects"] = sql.FOREIGN_OBJECTS.replace("$schemas", array(list(wish.owned), "name")).replace("$app", app if there else "''")
+    asked["foreign_objects"] = sql.FOREIGN_OBJECTS.replace("$schemas", array(list(wish.owned), "name")).replace(
+        "$app", app if there else "''"
+    )
     return asked
 
 
@@ -139,7 +164,8 @@ def steps(state: Mapping[str, Any], wish: Wish, verifier: str) -> List[Step]:
         out.append(
             Step(
                 "role %s is made: it logs in and is no superuser" % wish.name,
-                "CREATE ROLE %s LOGIN %s PASSWORD %s;" % (name, " ".join(words for _key, words in LACKS), string(verifier)),
+                "CREATE ROLE %s LOGIN %s PASSWORD %s;"
+                % (name, " ".join(words for _key, words in LACKS), string(verifier)),
                 away(wish.name, superuser),
                 True,
             )
@@ -155,7 +181,14 @@ def steps(state: Mapping[str, Any], wish: Wish, verifier: str) -> List[Step]:
         if verifier:
             old = state["verifiers"].get(wish.name)
             alter = "ALTER ROLE %s PASSWORD %%s;" % name
-            out.append(Step("role %s gets the password of %s" % (wish.name, SETTING), alter % string(verifier), alter % (string(old) if old else "NULL"), True))
+            out.append(
+                Step(
+                    "role %s gets the password of %s" % (wish.name, SETTING),
+                    alter % string(verifier),
+                    alter % (string(old) if old else "NULL"),
+                    True,
+                )
+            )
     out += _database(state, name, wish)
     for schema in sorted(state["schemas"]):
         if schema != "nself_audit":
@@ -173,13 +206,28 @@ def _database(state: Mapping[str, Any], name: str, wish: Wish) -> List[Step]:
                         "GRANT %s TO %s;" % (words, name), "REVOKE %s FROM %s;" % (words, name)))  # fmt: skip
     member = [item["role"] for item in (state["roles"].get(wish.name) or {}).get("member", ())]
     if wish.monitor and MONITOR not in member:
-        out.append(Step("%s may read the server's statistics, for the exporter" % wish.name, "GRANT %s TO %s;" % (MONITOR, name), "REVOKE %s FROM %s;" % (MONITOR, name)))
+        out.append(
+            Step(
+                "%s may read the server's statistics, for the exporter" % wish.name,
+                "GRANT %s TO %s;" % (MONITOR, name),
+                "REVOKE %s FROM %s;" % (MONITOR, name),
+            )
+        )
     return out
 
 
 def _schema(state: Mapping[str, Any], schema: str, wish: Wish, superuser: str) -> List[Step]:
     """Return what the role lacks in one schema. The audit log is never in it."""
-    nothing = {"usage": False, "create": False, "tables": 1, "sequences": 1, "functions": 0, "events": 0, "defaults": 0, "owner": None}
+    nothing = {
+        "usage": False,
+        "create": False,
+        "tables": 1,
+        "sequences": 1,
+        "functions": 0,
+        "events": 0,
+        "defaults": 0,
+        "owner": None,
+    }
     have = dict(nothing, **(state.get("app_schemas") or {}).get(schema, {}))
     name, inside, out = quoted(wish.name), quoted(schema), []
     if state["schemas"][schema]["owner"] == "nself_audit":
@@ -187,14 +235,27 @@ def _schema(state: Mapping[str, Any], schema: str, wish: Wish, superuser: str) -
     mine = schema in wish.owned
     if mine and have["owner"] != wish.name:
         old = state["schemas"][schema]["owner"]
-        out.append(Step("schema %s is given to %s" % (schema, wish.name), "ALTER SCHEMA %s OWNER TO %s;" % (inside, name), "ALTER SCHEMA %s OWNER TO %s;" % (inside, quoted(old))))
+        out.append(
+            Step(
+                "schema %s is given to %s" % (schema, wish.name),
+                "ALTER SCHEMA %s OWNER TO %s;" % (inside, name),
+                "ALTER SCHEMA %s OWNER TO %s;" % (inside, quoted(old)),
+            )
+        )
         have["usage"] = have["create"] = True
     if not (have["usage"] and (have["create"] or schema != "public")):
         words = "USAGE, CREATE" if schema == "public" else "USAGE"
-        out.append(Step("%s may use schema %s" % (wish.name, schema), "GRANT %s ON SCHEMA %s TO %s;" % (words, inside, name)))
+        out.append(
+            Step("%s may use schema %s" % (wish.name, schema), "GRANT %s ON SCHEMA %s TO %s;" % (words, inside, name))
+        )
     if have["tables"] or have["sequences"] or have["functions"] or have["events"]:
         text = _GIVE % {"schema": string(schema), "role": string(wish.name), "privileges": TABLE_PRIVILEGES}
-        out.append(Step("%s may read and write what is in schema %s, apart from an audit log" % (wish.name, schema), "DO $nself$%s$nself$;" % text))
+        out.append(
+            Step(
+                "%s may read and write what is in schema %s, apart from an audit log" % (wish.name, schema),
+                "DO $nself$%s$nself$;" % text,
+            )
+        )
     if have["defaults"] < 2:
         words = "ALTER DEFAULT PRIVILEGES FOR ROLE %s IN SCHEMA %s GRANT %%s TO %s;" % (superuser, inside, name)
         out.append(
@@ -235,8 +296,17 @@ def _owned(state: Mapping[str, Any], wish: Wish) -> List[Step]:
     if not items:
         return []
     give = "".join("ALTER %s %s OWNER TO %s;\n" % (item["kind"].upper(), item["name"], name) for item in items)
-    back = "".join("ALTER %s %s OWNER TO %s;\n" % (item["kind"].upper(), item["name"], quoted(item["owner"])) for item in items)
-    return [Step("%s owns the %d things in %s, which its programs change themselves" % (wish.name, len(items), ", ".join(sorted(wish.owned))), give, back)]
+    back = "".join(
+        "ALTER %s %s OWNER TO %s;\n" % (item["kind"].upper(), item["name"], quoted(item["owner"])) for item in items
+    )
+    return [
+        Step(
+            "%s owns the %d things in %s, which its programs change themselves"
+            % (wish.name, len(items), ", ".join(sorted(wish.owned))),
+            give,
+            back,
+        )
+    ]
 
 
 def away(name: str, superuser: str) -> str:
@@ -249,4 +319,9 @@ def removal(state: Mapping[str, Any], name: str) -> List[Step]:
     """Return the way back, for when no service logs in as the role any more."""
     if name not in state["roles"]:
         return []
-    return [Step("role %s goes; what it owned is %s's" % (name, state["server"]["user"]), away(name, quoted(state["server"]["user"])))]
+    return [
+        Step(
+            "role %s goes; what it owned is %s's" % (name, state["server"]["user"]),
+            away(name, quoted(state["server"]["user"])),
+        )
+    ]

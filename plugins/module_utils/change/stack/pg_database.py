@@ -40,8 +40,9 @@ _QUIET = (
     ("pg_stat_statements.track_utility", "off"),
     ("pgaudit.log", "none"),
 )
-UNHEARD = "SELECT count(set_config(name, value, true)) FROM (VALUES %s) AS quiet (name, value) JOIN pg_settings USING (name);" % (
-    ", ".join("('%s', '%s')" % pair for pair in _QUIET)
+UNHEARD = (
+    "SELECT count(set_config(name, value, true)) FROM (VALUES %s) AS quiet (name, value) JOIN pg_settings USING (name);"
+    % (", ".join("('%s', '%s')" % pair for pair in _QUIET))
 )
 HEARD = "SELECT count(set_config(name, reset_val, true)) FROM pg_settings WHERE name IN (%s);" % (
     ", ".join("'%s'" % name for name, _value in _QUIET)
@@ -69,7 +70,9 @@ class Database:
         """Return {section: value}. Raises ChangeError where one is not answered."""
         done = self._psql(psql.script(sections), psql.TOTAL_SECONDS * 2)
         if done.rc and not done.out:
-            raise ChangeError("PostgreSQL cannot be asked: %s" % (first_line(done.err) or "psql ended with %d" % done.rc))
+            raise ChangeError(
+                "PostgreSQL cannot be asked: %s" % (first_line(done.err) or "psql ended with %d" % done.rc)
+            )
         found = psql.answers(done.out, sections)
         for name in sections:
             if isinstance(found[name], Unread):
@@ -111,7 +114,11 @@ class Database:
         where = [self.stack.address(self.service), port, role, database]
         try:
             done = self.stack.exec(
-                self.service, ["sh", "-c", LOGIN_SHELL, "sh"] + where, stdin=statements, env={"PGPASSWORD": password}, timeout=30
+                self.service,
+                ["sh", "-c", LOGIN_SHELL, "sh"] + where,
+                stdin=statements,
+                env={"PGPASSWORD": password},
+                timeout=30,
             )
         except HostError as error:
             return str(error.detail or error.reason)

@@ -12,7 +12,12 @@ from ansible_collections.nself.prod.plugins.module_utils.change.stack.pg_databas
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.pg_names import quoted, string
 from ansible_collections.nself.prod.plugins.module_utils.parse import pg_verifier
 
-POWERS = (("super", "SUPERUSER"), ("createrole", "CREATEROLE"), ("replication", "REPLICATION"), ("bypassrls", "BYPASSRLS"))
+POWERS = (
+    ("super", "SUPERUSER"),
+    ("createrole", "CREATEROLE"),
+    ("replication", "REPLICATION"),
+    ("bypassrls", "BYPASSRLS"),
+)
 BOOTSTRAP = 10  # the oid of the role that the cluster was made with
 GRANTED_BY = 160000  # the version from which on a membership is its grantor's to take back
 
@@ -43,7 +48,8 @@ def definers(state: Mapping[str, Any], mend: bool) -> "tuple[List[Step], List[st
         if not mend:
             left.append(
                 "the SECURITY DEFINER function %s %s: ALTER FUNCTION … SET search_path, REVOKE EXECUTE … FROM PUBLIC, or "
-                "postgres_audit_mend_definers: true" % (name, "has no search_path of its own" if not item["path"] else "may be called by everybody")
+                "postgres_audit_mend_definers: true"
+                % (name, "has no search_path of its own" if not item["path"] else "may be called by everybody")
             )
             continue
         kind = "PROCEDURE" if item["kind"] == "p" else "FUNCTION"
@@ -55,22 +61,40 @@ def definers(state: Mapping[str, Any], mend: bool) -> "tuple[List[Step], List[st
             give = "".join("GRANT EXECUTE ON %s %s TO %s;" % (kind, name, quoted(role)) for role in roles)
             steps.append(Step("%s may be called by the roles that there are, and by nobody else" % name,
                               "%sREVOKE EXECUTE ON %s %s FROM PUBLIC;" % (give, kind, name), "GRANT EXECUTE ON %s %s TO PUBLIC;" % (kind, name)))  # fmt: skip
-    left += ["the untrusted language %s is there: DROP LANGUAGE, where no function needs it" % name for name in state["languages"]]
+    left += [
+        "the untrusted language %s is there: DROP LANGUAGE, where no function needs it" % name
+        for name in state["languages"]
+    ]
     return steps, left
 
 
-def privileged(state: Mapping[str, Any], allowed: Optional[Sequence[str]], used: Sequence[str], ours: Sequence[str]) -> "tuple[List[Step], List[str]]":
+def privileged(
+    state: Mapping[str, Any], allowed: Optional[Sequence[str]], used: Sequence[str], ours: Sequence[str]
+) -> "tuple[List[Step], List[str]]":
     """Return what takes powers from roles, and what is left to be told. allowed: None only tells; used: roles that services log in as."""
     steps: List[Step] = []
     left: List[str] = []
     for name, role in sorted(state["roles"].items()):
         powers = [words for key, words in POWERS if role[key]]
-        member = [item for item in role["member"] if item["role"].startswith("pg_") and item["role"] not in HARMLESS] if not role["super"] else []
-        if role["oid"] == BOOTSTRAP or name == state["server"]["user"] or name in ours or name in (allowed or ()) or not (powers or member):
+        member = (
+            [item for item in role["member"] if item["role"].startswith("pg_") and item["role"] not in HARMLESS]
+            if not role["super"]
+            else []
+        )
+        if (
+            role["oid"] == BOOTSTRAP
+            or name == state["server"]["user"]
+            or name in ours
+            or name in (allowed or ())
+            or not (powers or member)
+        ):
             continue
         words = ", ".join(powers + [item["role"] for item in member])
         if allowed is None:
-            left.append("role %s has %s: list it in postgres_audit_privileged_roles, which takes that from all others" % (name, words))
+            left.append(
+                "role %s has %s: list it in postgres_audit_privileged_roles, which takes that from all others"
+                % (name, words)
+            )
             continue
         if name in used:
             raise Refused(
@@ -80,7 +104,11 @@ def privileged(state: Mapping[str, Any], allowed: Optional[Sequence[str]], used:
         take = "ALTER ROLE %s %s;" % (quoted(name), " ".join("NO" + word for word in powers)) if powers else ""
         give = "ALTER ROLE %s %s;" % (quoted(name), " ".join(powers)) if powers else ""
         for item in member:
-            by = " GRANTED BY %s" % quoted(item["grantor"]) if item["grantor"] and state["server"]["version"] >= GRANTED_BY else ""
+            by = (
+                " GRANTED BY %s" % quoted(item["grantor"])
+                if item["grantor"] and state["server"]["version"] >= GRANTED_BY
+                else ""
+            )
             take += "REVOKE %s FROM %s%s;" % (quoted(item["role"]), quoted(name), by)
             give += "GRANT %s TO %s%s;" % (quoted(item["role"]), quoted(name), by)
         steps.append(Step("role %s loses %s" % (name, words), take, give))
@@ -96,10 +124,19 @@ def verifiers(state: Mapping[str, Any], passwords: Mapping[str, str]) -> "tuple[
             continue
         new = _again(old, role, passwords.get(role, ""))
         if not new:
-            left.append("the password of role %s is stored as md5: set it again with `\\password %s` in psql" % (role, role))
+            left.append(
+                "the password of role %s is stored as md5: set it again with `\\password %s` in psql" % (role, role)
+            )
             continue
         alter = "ALTER ROLE %s PASSWORD %%s;" % quoted(role)
-        steps.append(Step("the password of role %s is stored as SCRAM-SHA-256" % role, alter % string(new), alter % string(old), True))
+        steps.append(
+            Step(
+                "the password of role %s is stored as SCRAM-SHA-256" % role,
+                alter % string(new),
+                alter % string(old),
+                True,
+            )
+        )
     return steps, left
 
 

@@ -105,7 +105,12 @@ def _owner(state: Mapping[str, Any], log: Log) -> List[Step]:
     else:
         wrong = [
             words
-            for key, words in (("login", "NOLOGIN"), ("super", "NOSUPERUSER"), ("createrole", "NOCREATEROLE"), ("bypassrls", "NOBYPASSRLS"))
+            for key, words in (
+                ("login", "NOLOGIN"),
+                ("super", "NOSUPERUSER"),
+                ("createrole", "NOCREATEROLE"),
+                ("bypassrls", "NOBYPASSRLS"),
+            )
             if role[key]
         ]
         if wrong:
@@ -153,7 +158,8 @@ def _table(there: Optional[Mapping[str, Any]], log: Log) -> List[Step]:
         return [
             Step(
                 "table %s is made, with its indexes" % log.table,
-                "CREATE TABLE %s (\n    %s\n);\n%sDO %s;\nALTER TABLE %s OWNER TO %s;" % (name, columns, indexes, give, name, sql.OWNER),
+                "CREATE TABLE %s (\n    %s\n);\n%sDO %s;\nALTER TABLE %s OWNER TO %s;"
+                % (name, columns, indexes, give, name, sql.OWNER),
                 "DROP TABLE %s;" % name,
             )
         ]
@@ -162,7 +168,13 @@ def _table(there: Optional[Mapping[str, Any]], log: Log) -> List[Step]:
     if lacking:
         adds = ", ".join("ADD COLUMN %s %s" % (column, sql.COLUMNS[column][0]) for column in lacking)
         drops = ", ".join("DROP COLUMN %s" % column for column in lacking)
-        out.append(Step("table %s gets the columns %s" % (log.table, ", ".join(lacking)), "ALTER TABLE %s %s;" % (name, adds), "ALTER TABLE %s %s;" % (name, drops)))
+        out.append(
+            Step(
+                "table %s gets the columns %s" % (log.table, ", ".join(lacking)),
+                "ALTER TABLE %s %s;" % (name, adds),
+                "ALTER TABLE %s %s;" % (name, drops),
+            )
+        )
     if indexes:
         out.append(Step("table %s gets the indexes that it lacks" % log.table, indexes))
     if there["owner"] != sql.OWNER:
@@ -195,7 +207,9 @@ def bodies(log: Log, types: Mapping[str, str]) -> Dict[str, str]:
     )
     refuse = sql.REFUSE.substitute(owner=string(sql.OWNER), days=log.days) if log.days else sql.REFUSE_ALWAYS
     out = {
-        "hidden(column_name text)": sql.HIDDEN.substitute(secret=string(sql.SECRET_COLUMN), hidden=array(sorted(log.hidden))),
+        "hidden(column_name text)": sql.HIDDEN.substitute(
+            secret=string(sql.SECRET_COLUMN), hidden=array(sorted(log.hidden))
+        ),
         "shown(data jsonb)": sql.VALUES.substitute(largest=sql.LARGEST),
         "record()": record,
         "refuse()": refuse,
@@ -228,7 +242,12 @@ def _functions(ours: Optional[Mapping[str, Any]], log: Log, types: Mapping[str, 
             undo = make.replace(body(text), body(old["body"])) if old["returns"] == returns else ""
         out.append(Step("function %s %s" % (full, "is changed" if old else "is made"), make + "\n" + after, undo))
     if "purge()" in there and not log.days:
-        out.append(Step("function %s.purge() goes: nothing is to be removed" % sql.SCHEMA, "DROP FUNCTION %s.purge();" % sql.SCHEMA))
+        out.append(
+            Step(
+                "function %s.purge() goes: nothing is to be removed" % sql.SCHEMA,
+                "DROP FUNCTION %s.purge();" % sql.SCHEMA,
+            )
+        )
     return out
 
 
@@ -238,7 +257,18 @@ def _guards(there: Optional[Mapping[str, Any]], log: Log) -> List[Step]:
     for name, (bits, when, level) in sql.GUARDS.items():
         if _is(have.get(name), bits, "refuse", "", "A"):
             continue
-        out.append(_trigger(log.table, name, when, level, "refuse()", name in have, "%s refuses to %s" % (log.table, when.partition(" ")[2].lower()), True))
+        out.append(
+            _trigger(
+                log.table,
+                name,
+                when,
+                level,
+                "refuse()",
+                name in have,
+                "%s refuses to %s" % (log.table, when.partition(" ")[2].lower()),
+                True,
+            )
+        )
     return out
 
 
@@ -247,9 +277,18 @@ def _is(trigger: Optional[Mapping[str, Any]], bits: int, function: str, argument
         bits, "%s.%s" % (sql.SCHEMA, function), arguments, enabled)  # fmt: skip
 
 
-def _trigger(table: Table, name: str, when: str, level: str, call: str, exists: bool, what: str, always: bool = False) -> Step:
+def _trigger(
+    table: Table, name: str, when: str, level: str, call: str, exists: bool, what: str, always: bool = False
+) -> Step:
     drop = "DROP TRIGGER %s ON %s;" % (name, table.sql)
-    make = "CREATE TRIGGER %s %s ON %s FOR EACH %s EXECUTE FUNCTION %s.%s;" % (name, when, table.sql, level, sql.SCHEMA, call)
+    make = "CREATE TRIGGER %s %s ON %s FOR EACH %s EXECUTE FUNCTION %s.%s;" % (
+        name,
+        when,
+        table.sql,
+        level,
+        sql.SCHEMA,
+        call,
+    )
     if always:
         make += "\nALTER TABLE %s ENABLE ALWAYS TRIGGER %s;" % (table.sql, name)
     return Step(what, (drop + "\n" if exists else "") + make, drop)
@@ -262,9 +301,22 @@ def _grants(state: Mapping[str, Any], there: Optional[Mapping[str, Any]], log: L
     for grantee in sorted({grantee for grantee, _privilege in have}):
         wrong = sorted(privilege for who, privilege in have if who == grantee and privilege not in ("SELECT", "INSERT"))
         if wrong:
-            out.append(_grant("REVOKE", wrong, name, grantee, "%s may no longer %s %s" % (grantee or "everybody", ", ".join(wrong).lower(), log.table)))
+            out.append(
+                _grant(
+                    "REVOKE",
+                    wrong,
+                    name,
+                    grantee,
+                    "%s may no longer %s %s" % (grantee or "everybody", ", ".join(wrong).lower(), log.table),
+                )
+            )
     if there and there["column_updates"]:
-        out.append(Step("nobody may update single columns of %s any longer" % log.table, "DO %s;" % body(_REVOKE_COLUMNS % string(name))))
+        out.append(
+            Step(
+                "nobody may update single columns of %s any longer" % log.table,
+                "DO %s;" % body(_REVOKE_COLUMNS % string(name)),
+            )
+        )
     for role, privilege in [(role, "SELECT") for role in log.readers] + [(role, "INSERT") for role in log.writers]:
         if role not in state["roles"]:
             raise Refused("%s is to read or write the audit log, but there is no such role" % role)
@@ -303,13 +355,30 @@ def _recorders(state: Mapping[str, Any], log: Log) -> List[Step]:
             if _is(have.get(name), bits, "record", arguments if rows else "", "O"):
                 continue
             call = "record(%s)" % (", ".join(string(column) for column in key) if rows else "")
-            out.append(_trigger(table, name, when, level, call, name in have, "changes of %s are recorded (%s)" % (table, level.lower())))
+            out.append(
+                _trigger(
+                    table,
+                    name,
+                    when,
+                    level,
+                    call,
+                    name in have,
+                    "changes of %s are recorded (%s)" % (table, level.lower()),
+                )
+            )
     for schema, name in state["recorded"] if log.tables is not None else ():
         table = Table(schema, name)
         if table not in wanted:
             have = (found(state, table) or {}).get("triggers") or dict.fromkeys(sql.RECORDERS)
-            drops = "".join("DROP TRIGGER %s ON %s;" % (trigger, table.sql) for trigger in sql.RECORDERS if trigger in have)
-            out.append(Step("changes of %s are no longer recorded" % table, drops.replace("DROP TRIGGER", "DROP TRIGGER IF EXISTS")))
+            drops = "".join(
+                "DROP TRIGGER %s ON %s;" % (trigger, table.sql) for trigger in sql.RECORDERS if trigger in have
+            )
+            out.append(
+                Step(
+                    "changes of %s are no longer recorded" % table,
+                    drops.replace("DROP TRIGGER", "DROP TRIGGER IF EXISTS"),
+                )
+            )
     return out
 
 
@@ -335,7 +404,9 @@ def told(state: Mapping[str, Any], log: Log, superusers_connect: bool) -> List[s
         out.append(
             "services log in to PostgreSQL as a superuser, who can get past every grant: set postgres_audit_app_role: nself_app"
         )
-    writers = [item["grantee"] or "everybody" for item in (there or {}).get("grants", ()) if item["privilege"] == "INSERT"]
+    writers = [
+        item["grantee"] or "everybody" for item in (there or {}).get("grants", ()) if item["privilege"] == "INSERT"
+    ]
     extra = sorted(set(writers) - set(log.writers))
     if extra:
         out.append(

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from ansible_collections.nself.prod.plugins.module_utils.change.guard import Refused
 
@@ -44,7 +44,8 @@ def body(text: str) -> str:
     return "$%s$%s$%s$" % (tag, text, tag)
 
 
-class Table(NamedTuple):
+@dataclass(frozen=True)  # a tuple would fall apart in a format
+class Table:
     """A table. sql: as SQL takes it; str(): as people write it."""
 
     schema: str

@@ -15,7 +15,15 @@ from typing import Any, Dict, List, Mapping, NamedTuple, Sequence, Tuple
 from ansible_collections.nself.prod.plugins.module_utils.change.guard import Refused
 from ansible_collections.nself.prod.plugins.module_utils.change.stack import pg_log
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.pg_database import Step
-from ansible_collections.nself.prod.plugins.module_utils.change.stack.pg_names import Table, body, name_in, quoted, string, table_of
+from ansible_collections.nself.prod.plugins.module_utils.change.stack.pg_names import (
+    Table,
+    body,
+    name_in,
+    quoted,
+    string,
+    table_of,
+)
+from ansible_collections.nself.prod.plugins.module_utils.change.tables.postgres_audit_state import DIGEST
 
 WHAT = "postgres_audit_rls"
 # The session as JSON; NULL where there is none. After the transaction that set it, it is an empty text.
@@ -24,8 +32,6 @@ SESSION = TOLD + "::jsonb"
 # Types that the text of a claim is cast to.
 TYPES = ("uuid", "text", "character varying", "bigint", "integer", "smallint")
 MARK = "nself.prod:"  # of a policy's comment: what it was made of, and what PostgreSQL made of it
-DIGEST = """encode(sha256(convert_to(format('%s|%s|%s|%s', p.polcmd, p.polroles, pg_get_expr(p.polqual, p.polrelid),
-        pg_get_expr(p.polwithcheck, p.polrelid)), 'UTF8')), 'hex')"""
 
 
 class Guarded(NamedTuple):
@@ -49,7 +55,8 @@ def guarded_of(items: Sequence[Mapping[str, Any]], app: str) -> List[Guarded]:
         roles = tuple(item.get("roles") or ([app] if app else ()))
         if not roles:
             raise Refused(
-                "%s: %s names no roles, and there is no postgres_audit_app_role that the policies could be for" % (WHAT, table)
+                "%s: %s names no roles, and there is no postgres_audit_app_role that the policies could be for"
+                % (WHAT, table)
             )
         if "public" in [role.lower() for role in roles]:
             raise Refused("%s: a policy for PUBLIC on %s would hold for everybody; name the roles" % (WHAT, table))
@@ -60,7 +67,7 @@ def guarded_of(items: Sequence[Mapping[str, Any]], app: str) -> List[Guarded]:
                 str(item.get("claim") or "x-hasura-user-id").lower(),
                 tuple(name_in(role, WHAT) for role in roles),
                 str(item.get("writes") or "own"),
-                tuple(item.get("admin_roles") if item.get("admin_roles") is not None else ["admin"]),
+                tuple(item.get("admin_roles", ["admin"]) or ()),
                 bool(item.get("without_session")),
                 tuple(item.get("replaces") or ()),
             )
@@ -86,7 +93,10 @@ def steps(state: Mapping[str, Any], wanted: Sequence[Guarded], app: str = "") ->
         for flag, on, off in (("security", "ENABLE", "DISABLE"), ("forced", "FORCE", "NO FORCE")):
             if not there[flag]:
                 words = "ALTER TABLE %s %%s ROW LEVEL SECURITY;" % item.table.sql
-                what = "row-level security of %s is %s" % (item.table, "on" if flag == "security" else "in force for its owner too")
+                what = "row-level security of %s is %s" % (
+                    item.table,
+                    "on" if flag == "security" else "in force for its owner too",
+                )
                 mine.append(Step(what, words % on, words % off))
         if mine and not there["runs"]:
             mine += [_trial(item.table, role) for role in item.roles if _reads(there, role)]
@@ -122,7 +132,10 @@ def _sound(state: Mapping[str, Any], item: Guarded, app: str) -> Dict[str, Any]:
     if column is None:
         raise Refused("%s: %s has no column %s" % (WHAT, item.table, item.column))
     if column["type"].partition("(")[0] not in TYPES:
-        raise Refused("%s: %s.%s is %s; whose a row is can be one of %s" % (WHAT, item.table, item.column, column["type"], ", ".join(TYPES)))
+        raise Refused(
+            "%s: %s.%s is %s; whose a row is can be one of %s"
+            % (WHAT, item.table, item.column, column["type"], ", ".join(TYPES))
+        )
     for role in item.roles:
         known = state["roles"].get(role)
         if known is None and role != app:
@@ -149,7 +162,9 @@ def _reads(there: Mapping[str, Any], role: str) -> bool:
     return any(user["role"] == role and user["reads"] for user in there["users"])
 
 
-def _text(table: Table, name: str, command: str, roles: Sequence[str], using: str, check: str, permissive: bool = True) -> str:
+def _text(
+    table: Table, name: str, command: str, roles: Sequence[str], using: str, check: str, permissive: bool = True
+) -> str:
     parts = ["CREATE POLICY %s ON %s" % (quoted(name), table.sql)] + ([] if permissive else ["AS RESTRICTIVE"])
     parts += ["FOR %s TO %s" % (command, ", ".join(quoted(role) if role else "PUBLIC" for role in roles))]
     parts += ["USING (%s)" % using] if using else []
@@ -160,7 +175,7 @@ def _text(table: Table, name: str, command: str, roles: Sequence[str], using: st
 def _drop(table: Table, name: str, old: Mapping[str, Any]) -> Step:
     back = _text(table, name, old["command"], old["roles"], old["using"] or "", old["check"] or "", old["permissive"])
     # Their words name what their maker's path led to.
-    undo = 'SET LOCAL search_path = pg_catalog, public, pg_temp; %s SET LOCAL search_path = pg_catalog, pg_temp;' % back
+    undo = "SET LOCAL search_path = pg_catalog, public, pg_temp; %s SET LOCAL search_path = pg_catalog, pg_temp;" % back
     drop = "DROP POLICY %s ON %s;" % (quoted(name), table.sql)
     return Step("policy %s of %s goes" % (name, table), drop, undo)
 
@@ -170,9 +185,15 @@ def _policy(item: Guarded, name: str, command: str, using: str, check: str, old:
     mark = MARK + hashlib.sha256(make.encode("utf-8")).hexdigest()
     if old and old["comment"] == "%s:%s" % (mark, old["digest"]):
         return []
-    remember = body(_REMEMBER % {"mark": string(mark), "table": string(item.table.sql), "name": string(name), "digest": DIGEST})
+    remember = body(
+        _REMEMBER % {"mark": string(mark), "table": string(item.table.sql), "name": string(name), "digest": DIGEST}
+    )
     undo = "DROP POLICY %s ON %s;" % (quoted(name), item.table.sql)
-    step = Step("policy %s of %s: %s for %s" % (name, item.table, command, ", ".join(item.roles)), "%s\nDO %s;" % (make, remember), undo)
+    step = Step(
+        "policy %s of %s: %s for %s" % (name, item.table, command, ", ".join(item.roles)),
+        "%s\nDO %s;" % (make, remember),
+        undo,
+    )
     return ([_drop(item.table, name, old)] if old else []) + [step]
 
 

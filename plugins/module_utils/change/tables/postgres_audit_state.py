@@ -12,8 +12,9 @@ from typing import Dict
 
 from ansible_collections.nself.prod.plugins.module_utils.audit.tables.postgres_sql_schema import _RUNS_CODE
 
-FIRST_OID = 16384  # of what is made after the cluster is
-
+# Of a policy p: it changes with what the policy is, and not with what it is called.
+DIGEST = """encode(sha256(convert_to(concat(p.polcmd, '|', p.polroles::text, '|', pg_get_expr(p.polqual, p.polrelid), '|',
+    pg_get_expr(p.polwithcheck, p.polrelid)), 'UTF8')), 'hex')"""
 _EXTENSION = (
     "EXISTS (SELECT FROM pg_depend e WHERE e.classid = '%s'::regclass AND e.objid = %s.oid AND e.deptype = 'e')"
 )
@@ -50,7 +51,8 @@ SECTIONS: Dict[str, str] = {
     "tables": """
         SELECT coalesce(json_agg(json_build_object(
             'schema', w.value ->> 0, 'name', w.value ->> 1, 'kind', c.relkind, 'owner', pg_get_userbyid(c.relowner),
-            'partition', c.relispartition, 'extension', EXISTS (SELECT FROM pg_depend e WHERE e.classid = 'pg_class'::regclass AND e.objid = c.oid AND e.deptype = 'e'),
+            'partition', c.relispartition,
+            'extension', EXISTS (SELECT FROM pg_depend e WHERE e.classid = 'pg_class'::regclass AND e.objid = c.oid AND e.deptype = 'e'),
             'columns', (SELECT json_object_agg(a.attname, json_build_object('type', format_type(a.atttypid, a.atttypmod),
                             'required', a.attnotnull AND NOT a.atthasdef AND a.attidentity = '' AND a.attgenerated = ''))
                         FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
@@ -61,25 +63,28 @@ SECTIONS: Dict[str, str] = {
             'indexed', (SELECT coalesce(json_agg(x.names), '[]') FROM (SELECT (SELECT json_agg(a.attname ORDER BY k.place)
                         FROM unnest(i.indkey::int2[]) WITH ORDINALITY AS k (number, place)
                         JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.number) AS names
-                        FROM pg_index i WHERE i.indrelid = c.oid AND i.indisvalid AND i.indpred IS NULL) x WHERE x.names IS NOT NULL),
+                        FROM pg_index i WHERE i.indrelid = c.oid AND i.indisvalid AND i.indpred IS NULL) x
+                        WHERE x.names IS NOT NULL),
             'foreign_keys', (SELECT count(*) FROM pg_constraint f WHERE f.conrelid = c.oid AND f.contype = 'f'),
             'column_updates', EXISTS (SELECT FROM pg_attribute a CROSS JOIN aclexplode(a.attacl) x WHERE a.attrelid = c.oid
                         AND x.privilege_type = 'UPDATE' AND x.grantee <> c.relowner),
             'security', c.relrowsecurity, 'forced', c.relforcerowsecurity,
             'policies', (SELECT coalesce(json_object_agg(p.polname, json_build_object(
-                            'command', CASE p.polcmd WHEN 'r' THEN 'SELECT' WHEN 'a' THEN 'INSERT' WHEN 'w' THEN 'UPDATE' WHEN 'd' THEN 'DELETE' ELSE 'ALL' END,
+                            'command', CASE p.polcmd WHEN 'r' THEN 'SELECT' WHEN 'a' THEN 'INSERT' WHEN 'w' THEN 'UPDATE'
+                                WHEN 'd' THEN 'DELETE' ELSE 'ALL' END,
                             'permissive', p.polpermissive, 'using', pg_get_expr(p.polqual, p.polrelid),
                             'check', pg_get_expr(p.polwithcheck, p.polrelid), 'comment', obj_description(p.oid, 'pg_policy'),
-                            'digest', encode(sha256(convert_to(format('%s|%s|%s|%s', p.polcmd, p.polroles, pg_get_expr(p.polqual, p.polrelid),
-                                pg_get_expr(p.polwithcheck, p.polrelid)), 'UTF8')), 'hex'),
-                            'roles', (SELECT json_agg(coalesce(r.rolname, '')) FROM unnest(p.polroles) o LEFT JOIN pg_roles r ON r.oid = o))), '{}')
+                            'digest', %(digest)s,
+                            'roles', (SELECT json_agg(coalesce(r.rolname, '')) FROM unnest(p.polroles) o
+                                LEFT JOIN pg_roles r ON r.oid = o))), '{}')
                          FROM pg_policy p WHERE p.polrelid = c.oid),
             'users', (SELECT coalesce(json_agg(json_build_object('role', r.rolname,
                           'reads', has_table_privilege(r.oid, c.oid, 'SELECT') OR has_any_column_privilege(r.oid, c.oid, 'SELECT'),
                           'owns', pg_has_role(r.oid, c.relowner, 'USAGE'),
                           'writes', has_table_privilege(r.oid, c.oid, 'INSERT, UPDATE, DELETE')) ORDER BY r.rolname), '[]')
                       FROM pg_roles r WHERE r.rolcanlogin AND NOT r.rolsuper AND NOT r.rolbypassrls
-                      AND (has_any_column_privilege(r.oid, c.oid, 'SELECT') OR has_table_privilege(r.oid, c.oid, 'SELECT, INSERT, UPDATE, DELETE'))),
+                      AND (has_any_column_privilege(r.oid, c.oid, 'SELECT')
+                          OR has_table_privilege(r.oid, c.oid, 'SELECT, INSERT, UPDATE, DELETE'))),
             'runs', c.relkind NOT IN ('r', 'p') OR %(runs)s OR EXISTS (SELECT FROM pg_policy p
                         JOIN pg_depend d ON d.classid = 'pg_policy'::regclass AND d.objid = p.oid
                         WHERE p.polrelid = c.oid AND d.refclassid IN ('pg_proc'::regclass, 'pg_operator'::regclass, 'pg_type'::regclass)),
@@ -87,12 +92,13 @@ SECTIONS: Dict[str, str] = {
         FROM json_array_elements($tables::json) AS w (value)
         JOIN pg_namespace n ON n.nspname = w.value ->> 0 JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = w.value ->> 1
         WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f')"""
-    % {"grants": _GRANTS, "triggers": _TRIGGERS, "runs": _RUNS_CODE % {"table": "c.oid"}},
+    % {"digest": DIGEST, "grants": _GRANTS, "triggers": _TRIGGERS, "runs": _RUNS_CODE % {"table": "c.oid"}},
     # Tables that have our triggers, whether they are still named or not.
     "recorded": """
         SELECT coalesce(json_agg(json_build_array(n.nspname, c.relname) ORDER BY 1, 2), '[]') FROM (
             SELECT DISTINCT t.tgrelid FROM pg_trigger t WHERE t.tgname IN ('nself_audit_rows', 'nself_audit_truncate')
-            AND NOT EXISTS (SELECT FROM pg_depend p WHERE p.classid = 'pg_trigger'::regclass AND p.objid = t.oid AND p.refclassid = 'pg_trigger'::regclass)) d JOIN pg_class c ON c.oid = d.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace""",
+            AND NOT EXISTS (SELECT FROM pg_depend p WHERE p.classid = 'pg_trigger'::regclass AND p.objid = t.oid
+                AND p.refclassid = 'pg_trigger'::regclass)) d JOIN pg_class c ON c.oid = d.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace""",
     # Our schema with its functions, null where there is none.
     "ours": """
         SELECT coalesce((SELECT json_build_object(
@@ -134,11 +140,13 @@ APP_SECTIONS: Dict[str, str] = {
     "app_schemas": """
         SELECT coalesce(json_object_agg(n.nspname, json_build_object(
             'usage', has_schema_privilege($app, n.oid, 'USAGE'), 'create', has_schema_privilege($app, n.oid, 'CREATE'),
-            'tables', (SELECT count(*) FROM pg_class c WHERE c.relnamespace = n.oid AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND c.relname <> 'audit_logs'
+            'tables', (SELECT count(*) FROM pg_class c WHERE c.relnamespace = n.oid AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+                AND c.relname <> 'audit_logs'
                 AND NOT %(class)s AND NOT (has_table_privilege($app, c.oid, 'SELECT') AND has_table_privilege($app, c.oid, 'INSERT')
                 AND has_table_privilege($app, c.oid, 'UPDATE') AND has_table_privilege($app, c.oid, 'DELETE')
                 AND has_table_privilege($app, c.oid, 'REFERENCES'))),
-            'events', (SELECT count(*) FROM pg_class c WHERE c.relnamespace = n.oid AND c.relkind IN ('r', 'p') AND NOT has_table_privilege($app, c.oid, 'TRIGGER')
+            'events', (SELECT count(*) FROM pg_class c WHERE c.relnamespace = n.oid AND c.relkind IN ('r', 'p')
+                AND NOT has_table_privilege($app, c.oid, 'TRIGGER')
                 AND EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid AND t.tgname LIKE 'notify\\_hasura\\_%%')),
             'sequences', (SELECT count(*) FROM pg_class c WHERE c.relnamespace = n.oid AND c.relkind = 'S' AND NOT %(class)s AND %(not_the_logs)s
                 AND NOT (has_sequence_privilege($app, c.oid, 'USAGE') AND has_sequence_privilege($app, c.oid, 'SELECT'))),
