@@ -121,6 +121,21 @@ def policies(item: Guarded, there: Mapping[str, Any]) -> Dict[str, Tuple[str, st
     return out
 
 
+def away(state: Mapping[str, Any], tables: Sequence[Table], role: str) -> List[Step]:
+    """Return what takes the policies for a role back. Where there are no others, row-level security is off again, as before them."""
+    out: List[Step] = []
+    for table in tables:
+        there = pg_log.found(state, table) or {"policies": {}, "security": False, "forced": False}
+        mine = {name: old for name, old in there["policies"].items() if name in NAMES and old["roles"] == [role]}
+        out += [_drop(table, name, old) for name, old in mine.items()]
+        if mine and len(mine) == len(there["policies"]):
+            words = "ALTER TABLE %s %%s ROW LEVEL SECURITY;" % table.sql
+            off = [words % "NO FORCE"] * there["forced"] + [words % "DISABLE"] * there["security"]
+            on = [words % "FORCE"] * there["forced"] + [words % "ENABLE"] * there["security"]
+            out.append(Step("row-level security of %s is off again" % table, "".join(off), "".join(on)))
+    return out
+
+
 def _sound(state: Mapping[str, Any], item: Guarded, app: str) -> Dict[str, Any]:
     """Return what there is of a table. Raises Refused where policies cannot be, or would lock out who uses it now."""
     there = pg_log.found(state, item.table)

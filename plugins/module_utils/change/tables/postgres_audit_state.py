@@ -164,6 +164,11 @@ APP_SECTIONS: Dict[str, str] = {
                 WHERE s.classid = 'pg_class'::regclass AND s.objid = c.oid AND s.refclassid = 'pg_class'::regclass AND s.deptype IN ('a', 'i'))""",
     },
 }
+# Tables with policies for it.
+APP_POLICIES = """
+    SELECT coalesce(json_agg(json_build_array(n.nspname, c.relname) ORDER BY 1, 2), '[]') FROM pg_class c
+    JOIN pg_namespace n ON n.oid = c.relnamespace WHERE EXISTS (SELECT FROM pg_policy p JOIN pg_roles r ON r.oid = ANY (p.polroles)
+        WHERE p.polrelid = c.oid AND r.rolname = $app)"""
 # What in the schemas $schemas is not yet its own, by the words that ALTER … OWNER takes. Sequences of columns, types of tables and of
 # arrays go with what they belong to.
 FOREIGN_OBJECTS = """

@@ -228,8 +228,12 @@ class PostgresAudit(Part):
             named += [self.log.table] + list(
                 self.log.tables or [Table(*name.split(".")) for name in log_sql.DEFAULT_TABLES]
             )
-        first = database.ask({"recorded": sections["recorded"], "roles": sections["roles"]})
-        named += [Table(*pair) for pair in first["recorded"]]
+        asked = {name: sections[name] for name in ("recorded", "roles")}
+        if self.app and not self.wanted:
+            asked["policies"] = state_sql.APP_POLICIES.replace("$app", string(self.app))
+        first = database.ask(asked)
+        self._policies = [Table(*pair) for pair in first.get("policies", ())]
+        named += [Table(*pair) for pair in first["recorded"]] + self._policies
         sections["tables"] = sections["tables"].replace("$tables", string(_json(named)))
         if self.app and self.wanted:
             wish = pg_app_role.Wish(self.app, tuple(self.options["app_owned_schemas"]))
@@ -328,7 +332,7 @@ class PostgresAudit(Part):
         # What the role lacks where the files had nothing to change, and so nothing was prepared.
         self._take(changes, self._role_steps(state) + self._settling(state, []))
         if self.app and not self.wanted:
-            gone = pg_app_role.removal(state, self.app)
+            gone = pg_rls.away(state, self._policies, self.app) + pg_app_role.removal(state, self.app)
             if gone and not changes.check:
                 self._removed = {"verifier": state["verifiers"].get(self.app) or ""}
             self._take(changes, gone)
