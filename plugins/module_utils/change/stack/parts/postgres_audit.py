@@ -76,7 +76,6 @@ class PostgresAudit(Part):
         plan = Plan()
         self._done: List[Step] = []
         self._noted: List[str] = []
-        self._removed: Dict[str, str] = {}
         self._switch = pg_app_role.Switch([], {}, [])
         service = self._service()
         if not service:
@@ -331,11 +330,6 @@ class PostgresAudit(Part):
         state = self._state()
         # What the role lacks where the files had nothing to change, and so nothing was prepared.
         self._take(changes, self._role_steps(state) + self._settling(state, []))
-        if self.app and not self.wanted:
-            gone = pg_rls.away(state, self._policies, self.app) + pg_app_role.removal(state, self.app)
-            if gone and not changes.check:
-                self._removed = {"verifier": state["verifiers"].get(self.app) or ""}
-            self._take(changes, gone)
         self.purge.settle(changes)
 
     def verify(self) -> None:
@@ -389,22 +383,19 @@ class PostgresAudit(Part):
             time.sleep(1)
         raise Mismatch("%s still logs in as a superuser, by a setting that is not among its URLs" % ", ".join(found))
 
+    def finish(self, changes: Changes) -> None:
+        """Remove the role that no service logs in as any more: as long as the old settings can come back, it has to be there."""
+        if self.database is None or not self.app or self.wanted:
+            return
+        state = self._state()
+        self._take(changes, pg_rls.away(state, self._policies, self.app) + pg_app_role.removal(state, self.app))
+
     def revert(self) -> None:
         if self.database is None:
             return
         self.purge.revert()
         done, self._done = self._done, []
-        if self._removed:
-            self._give_back(self._removed["verifier"])
-            self._removed = {}
         self._there().undo(done)
-
-    def _give_back(self, verifier: str) -> None:
-        """Make the role again that was removed, with the password that it had."""
-        self.wanted = True
-        state = self._state()
-        self._there().run(pg_app_role.steps(state, self.wish, verifier))
-        self.wanted = False
 
 
 def _json(tables: List[Table]) -> str:
