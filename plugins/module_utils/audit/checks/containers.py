@@ -174,7 +174,7 @@ def no_dangerous_mounts(facts: Any, policy: Any) -> Verdict:
 
     def judge(unit: Record) -> Tuple[bool, str]:
         mounts = unit.records("mounts")
-        bad = [text for text in (_danger(mount) for mount in mounts) if text]
+        bad = [text for text in (danger_of(mount) for mount in mounts) if text]
         if bad and name_of(unit) in exempt:
             return True, "exempt by policy: " + ", ".join(bad)
         return not bad, ", ".join(bad) or "%d harmless mounts" % len(mounts)
@@ -182,7 +182,7 @@ def no_dangerous_mounts(facts: Any, policy: Any) -> Verdict:
     return judge_units(all_units(facts), "none but exemptions", judge, NOTHING)
 
 
-def _danger(mount: Record) -> str:
+def danger_of(mount: Record) -> str:
     """Return what is wrong with a mount, "" where nothing is."""
     source, rw = mount.read("source"), mount.read("rw")
     if not source.startswith("/"):

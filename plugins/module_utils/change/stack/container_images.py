@@ -1,0 +1,43 @@
+# SPDX-FileCopyrightText: the nself.prod authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Pin what runs: a floating tag brings anything with the next pull."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Dict, Mapping, Optional, Tuple
+
+from ansible_collections.nself.prod.plugins.module_utils.deployment.images import full, is_exact, split
+
+
+def pinned(service: str, wanted: str, made_from: str, image: Mapping[str, Any]) -> Tuple[Optional[str], str]:
+    """Return (the reference to pin to, None where nothing is to be set; what is left to say).
+
+    wanted: the image that the files name; made_from: the reference that the container was made from; image: docker image inspect of what
+    is to be pinned, {} where it is not on the host.
+    """
+    if not wanted or is_exact(wanted):
+        return None, ""
+    name = full(wanted).rpartition(":")[0]
+    if made_from and full("%s:%s" % split(made_from) if split(made_from)[1] else made_from) != full(wanted):
+        return None, "%s runs %s, and its files name %s: start it anew before it can be pinned" % (
+            service,
+            made_from.partition("@")[0],
+            wanted,
+        )
+    digests = [str(entry) for entry in image.get("RepoDigests") or []]
+    mine = [entry.partition("@")[2] for entry in digests if full(entry).partition("@")[0] == name]
+    if not mine:
+        reason = "was not pulled from a registry, so it has no digest" if image else "is not on this host"
+        return None, "%s has the floating tag %s, and that image %s: name an exact tag where it is set" % (
+            service,
+            wanted,
+            reason,
+        )
+    return "%s@%s" % (wanted, mine[0]), ""
+
+
+def inspect(host: Any, name: str) -> Dict[str, Any]:
+    """Return docker image inspect of an image by its name, {} where it is not on the host. Raises HostError."""
+    done = host.run(["docker", "image", "inspect", "--", name], timeout=20)
+    return dict((json.loads(done.out) or [{}])[0]) if name and done.rc == 0 else {}
