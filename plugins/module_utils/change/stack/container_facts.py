@@ -202,3 +202,12 @@ def machine(host: Any) -> Tuple[int, int]:
     if not memory or not processors:
         raise ChangeError("/proc/meminfo or /proc/stat does not say how large this host is")
     return int(memory.group(1)) >> 10, len(processors)
+
+
+def knows_start_interval(host: Any) -> bool:
+    """Tell whether the engine takes a health check's start_interval: version 25 does, with the API 1.44."""
+    try:
+        done = host.run(["docker", "version", "--format", "{{.Server.APIVersion}}"], timeout=20)
+        return tuple(int(part) for part in done.out.strip().split(".")) >= (1, 44)
+    except (HostError, ValueError):
+        return False

@@ -5,12 +5,16 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Dict, Mapping, Optional, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from ansible_collections.nself.prod.plugins.module_utils.deployment.images import full, is_exact, split
 
+NO_DIGEST = "have floating tags, and their images have no digest, since they were not pulled from a registry; name exact tags where they are set"
+STALE = "run another image than their files name; start them anew, then they can be pinned"
+NOT_HERE = "have floating tags, and their images are not on this host; pull them, then they can be pinned"
 
-def pinned(service: str, wanted: str, made_from: str, image: Mapping[str, Any]) -> Tuple[Optional[str], str]:
+
+def pinned(wanted: str, made_from: str, image: Mapping[str, Any]) -> Tuple[Optional[str], str]:
     """Return (the reference to pin to, None where nothing is to be set; what is left to say).
 
     wanted: the image that the files name; made_from: the reference that the container was made from; image: docker image inspect of what
@@ -20,21 +24,20 @@ def pinned(service: str, wanted: str, made_from: str, image: Mapping[str, Any]) 
         return None, ""
     name = full(wanted).rpartition(":")[0]
     if made_from and full("%s:%s" % split(made_from) if split(made_from)[1] else made_from) != full(wanted):
-        return None, "%s runs %s, and its files name %s: start it anew before it can be pinned" % (
-            service,
-            made_from.partition("@")[0],
-            wanted,
-        )
+        return None, STALE
     digests = [str(entry) for entry in image.get("RepoDigests") or []]
     mine = [entry.partition("@")[2] for entry in digests if full(entry).partition("@")[0] == name]
     if not mine:
-        reason = "was not pulled from a registry, so it has no digest" if image else "is not on this host"
-        return None, "%s has the floating tag %s, and that image %s: name an exact tag where it is set" % (
-            service,
-            wanted,
-            reason,
-        )
+        return None, NO_DIGEST if image else NOT_HERE
     return "%s@%s" % (wanted, mine[0]), ""
+
+
+def summed(reasons: Mapping[str, str]) -> List[str]:
+    """Return one line for each reason. reasons: {service: why it is not pinned}."""
+    return [
+        "%s %s" % (", ".join(sorted(name for name, text in reasons.items() if text == reason)), reason)
+        for reason in sorted(set(reasons.values()))
+    ]
 
 
 def inspect(host: Any, name: str) -> Dict[str, Any]:

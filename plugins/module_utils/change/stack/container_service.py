@@ -30,14 +30,21 @@ from ansible_collections.nself.prod.plugins.module_utils.deployment.compose impo
 class Services:
     """The services of a deployment. options: the role's; plan: takes what is left to say, and the folders that change hands.
 
-    seen: what each container does; size: the host's (MiB of memory, processors).
+    seen: what each container does; size: the host's (MiB of memory, processors); quick: the engine knows start_interval.
     """
 
     def __init__(
-        self, stack: Any, options: Mapping[str, Any], plan: Plan, seen: Mapping[str, Seen], size: Tuple[int, int]
+        self,
+        stack: Any,
+        options: Mapping[str, Any],
+        plan: Plan,
+        seen: Mapping[str, Seen],
+        size: Tuple[int, int],
+        quick: bool = False,
     ) -> None:
         self.stack, self.options, self.plan = stack, options, plan
-        self.seen, self.size = seen, size
+        self.seen, self.size, self.quick = seen, size, quick
+        self.floating: Dict[str, str] = {}
         info = stack.host.stat(stack.directory)
         self.project = (str(stack.directory), (info.uid, info.gid))
 
@@ -85,6 +92,12 @@ class Services:
                 "driver": "json-file",
                 "options": {key: str(value) for key, value in self.options["log_opts"].items()},
             }
+        test = (model.get("healthcheck") or {}).get("test")
+        if self.quick and test and not model["healthcheck"].get("start_interval"):
+            # Otherwise Docker first asks after a whole interval, and whoever waits for the service waits as long.
+            item["healthcheck"] = {"start_interval": "1s"}
+            if not model["healthcheck"].get("start_period"):
+                item["healthcheck"]["start_period"] = "30s"
         self._ports(name, model, item)
         self._image(name, model, item)
         self._environment(name, model, needs, identity, item)
@@ -224,11 +237,11 @@ class Services:
         image = self.stack.image(name)
         if self.options["pin_newest"] or not made_from:
             made_from, image = "", container_images.inspect(self.stack.host, wanted)
-        pinned, left = container_images.pinned(name, wanted, made_from, image)
+        pinned, left = container_images.pinned(wanted, made_from, image)
         if pinned:
             item["image"] = pinned
         if left:
-            self.plan.left.append(left)
+            self.floating[name] = left
 
     def _environment(
         self, name: str, model: Mapping[str, Any], needs: Needs, identity: Identity, item: Dict[str, Any]

@@ -80,7 +80,8 @@ class Recreation:
 
     def up(self, services: Sequence[str]) -> None:
         """Have compose make these services anew where their configuration differs. Raises ChangeError."""
-        words = ["up", "--detach", "--no-deps", "--no-build", "--pull", "never", "--quiet-pull"] + list(services)
+        # Not with --no-deps: that hashes a configuration without its dependencies, and the next plain `up` would make all of it anew.
+        words = ["up", "--detach", "--no-build", "--pull", "never", "--quiet-pull"] + list(services)
         try:
             done = self.stack.cli.run(*words, timeout=UP + 10 * len(services))
         except HostError as error:

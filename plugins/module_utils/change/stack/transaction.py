@@ -147,7 +147,7 @@ class Transaction:
             return []
         there = [self.stack.override_path] if exists(self.host, self.stack.override_path) else []
         old = self.stack.cli.but(files=self.stack.base + there)
-        words = ["up", "--detach", "--no-deps", "--no-build", "--pull", "never", "--quiet-pull"]
+        words = ["up", "--detach", "--no-build", "--pull", "never", "--quiet-pull"]
         out = [old.argv(*(words + list(touched)))]
         for name in self.stack.of("nginx"):
             # With every name it knows: it looks them up only when it starts or reads its files again.

@@ -9,6 +9,7 @@ from typing import Any, Dict, List, Mapping, Sequence, Set
 from ansible_collections.nself.prod.plugins.module_utils.change.guard import Mismatch, Refused
 from ansible_collections.nself.prod.plugins.module_utils.change.stack import (
     container_facts,
+    container_images,
     container_project,
     container_proof,
 )
@@ -67,11 +68,14 @@ class Containers(Part):
         kept = [name for name in services if name not in out]
         mine = [name for name in kept if name not in self.options["exempt"]]
         seen, size = container_facts.look(self.stack, mine), container_facts.machine(self.stack.host)
-        hardened = Services(self.stack, self.options, plan, seen, size)
+        hardened = Services(
+            self.stack, self.options, plan, seen, size, container_facts.knows_start_interval(self.stack.host)
+        )
         for name in mine:
             item = hardened.fragment(name)
             if item:
                 found[name] = item
+        plan.left += container_images.summed(hardened.floating)
         plan.fragment = {"services": found} if found else {}
         if self.options["network_internal"]:
             self._separate(plan, roles, out)
