@@ -59,16 +59,16 @@ def defaults(needs: Needs, host: Tuple[int, int], seen: Seen) -> Dict[str, float
     # Whole GiB: a new kernel leaves a little more or less of a host's memory.
     total = round(host[0] / 1024.0) * 1024 if host[0] >= 1024 else host[0]
     memory = min(max(needs.memory[0], _rung(total * needs.memory[1] // 100)), host[0])
-    while memory < host[0] and _too_full(memory, seen):
+    while memory < host[0] and _too_full(memory, seen, host[0]):
         memory = min(memory * 2, host[0])
     cpus = min(float(host[1]), max(LEAST_CPU, round(host[1] * needs.cpu, 2)))
     return {MEMORY: memory, CPUS: cpus, PIDS: needs.pids}
 
 
-def _too_full(memory: int, seen: Seen) -> bool:
+def _too_full(memory: int, seen: Seen, most: int) -> bool:
     before = seen.limit >> 20
-    grown = before > memory and before % memory == 0 and (before // memory) & (before // memory - 1) == 0
-    return grown or seen.memory > FULL * memory * 2**20
+    doubled = before > memory and before % memory == 0 and (before // memory) & (before // memory - 1) == 0
+    return doubled or before == most or seen.memory > FULL * memory * 2**20
 
 
 def _rung(memory: int) -> int:

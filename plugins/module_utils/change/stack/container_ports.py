@@ -26,7 +26,7 @@ def bound(
     for place, port in enumerate(ports):
         address, published = str(port.get("host_ip") or ""), str(port.get("published") or "")
         good = published in public and str(port.get("target")) not in NEVER_PUBLIC_TEXT
-        if good or is_loopback(address):
+        if good or (address and is_loopback(address)):
             continue
         if address in _EVERYWHERE or ipaddress.ip_address(address).is_global:
             bad.append(place)

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Dict, List, Mapping, Sequence, Set, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Set, Tuple
 
 from ansible_collections.nself.prod.plugins.module_utils.audit.checks.stack import DEVELOPMENT_ROLES, MODES
 from ansible_collections.nself.prod.plugins.module_utils.audit.collect.networks import DATA_ROLES
@@ -72,6 +72,17 @@ def production(environment: Mapping[str, Any]) -> Tuple[Dict[str, str], List[str
             else:
                 out[name] = _PRODUCTION.get(name, "production" if name in _MODE else "false")
     return out, stay
+
+
+def without_arguments(
+    command: Any, environment: Mapping[str, Any], arguments: Mapping[str, str]
+) -> Optional[List[str]]:
+    """Return a command without the arguments whose value stands in the environment too, None where it has none of them."""
+    if not isinstance(command, list):
+        return None
+    gone = {name for name, variable in arguments.items() if name in command[:-1] and environment.get(variable)}
+    places = {place + step for place, word in enumerate(command) if word in gone for step in (0, 1)}
+    return [str(word) for place, word in enumerate(command) if place not in places] if gone else None
 
 
 def networks(services: Mapping[str, Mapping[str, Any]], roles: Mapping[str, str], out: Sequence[str]) -> Dict[str, Any]:

@@ -51,5 +51,5 @@ def _public(wanted: Mapping[str, Any], unit: Mapping[str, Any]) -> str:
     entries = [entry if isinstance(entry, str) else str(entry.get("host_ip")) for entry in wanted.get("ports") or []]
     if not entries or not all(entry.startswith("127.") for entry in entries):
         return ""
-    bad = [str(port.get("port")) for port in unit["ports"] if not is_loopback(str(port.get("ip") or ""))]
+    bad = [str(port.get("port")) for port in unit["ports"] if not is_loopback(str(port.get("ip") or "0.0.0.0"))]
     return "still publishes the ports %s on every address" % ", ".join(bad) if bad else ""

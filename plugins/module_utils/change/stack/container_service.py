@@ -98,6 +98,13 @@ class Services:
             item["healthcheck"] = {"start_interval": "1s"}
             if not model["healthcheck"].get("start_period"):
                 item["healthcheck"]["start_period"] = "30s"
+        command = container_project.without_arguments(
+            (self.stack.raw.get(name) or {}).get("command"),
+            model.get("environment") or {},
+            table.ARGUMENTS.get(role, {}),
+        )
+        if command is not None:
+            item["command"] = command
         self._ports(name, model, item)
         self._image(name, model, item)
         self._environment(name, model, needs, identity, item)

@@ -120,3 +120,5 @@ LEFTOVERS = (
 )
 # Options of a service that are not mended where they are found: whoever wrote them wanted them.
 HOST_NAMESPACES = (("network", "network_mode"), ("pid", "pid"), ("ipc", "ipc"), ("uts", "uts"), ("user", "userns_mode"))
+# {role: {argument: the variable that its program reads for it}}: what stands on a command line is read by every account.
+ARGUMENTS = {"mlflow": {"--backend-store-uri": "MLFLOW_BACKEND_STORE_URI"}}
