@@ -218,8 +218,11 @@ def test_the_second_plan_is_the_first_one(world):
 
 
 def test_a_service_that_keeps_files_in_its_container_is_left_alone(world):
-    world.add("api", "api:1.0.0", diff="C /app\nA /app/uploads\nA /app/uploads/1.png\n")
+    diff = "C /app\nA /app/uploads\nA /app/uploads/1.png\n"
+    world.add("api", "api:1.0.0", diff=diff, privileged=True, ports=[port("", "9000", 9000)])
     plan = world.plan()
+    assert any("api is privileged" in text for text in plan.left)
+    assert any("api publishes ports on every address" in text for text in plan.left)
     assert plan.fragment == {}
     assert any("/app/uploads/1.png" in text and "containers_disposable" in text for text in plan.left)
 

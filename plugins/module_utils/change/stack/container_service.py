@@ -64,10 +64,7 @@ class Services:
             max(16, int(limits["memory"]) // 2),
         )
         if files.kept and name not in self.options["disposable"]:
-            self.plan.left.append(
-                "%s is left as it is: it keeps %s in its container, which is lost when that is made anew; mount a volume there, or name "
-                "the service in containers_disposable" % (name, _some(files.kept))
-            )
+            self._left_alone(name, model, files.kept)
             return {}
         if identity.left:
             self.plan.left.append(identity.left)
@@ -127,33 +124,52 @@ class Services:
         for folder in identity.folders:
             self.plan.folders.append((posixpath.relpath(folder, self.stack.directory), 0o755, uid, gid))
 
+    def _left_alone(self, name: str, model: Mapping[str, Any], kept: Sequence[str]) -> None:
+        """Say why a service is left as it is, and what that leaves open."""
+        self.plan.left.append(
+            "%s is left as it is: it keeps %s in its container, which is lost when that is made anew; mount a volume there, or name "
+            "the service in containers_disposable" % (name, _some(kept))
+        )
+        self._tell_privileges(name, model)
+        self._mounts(name, model)
+        public = [str(port) for port in self.options["published_ports"]]
+        if container_ports.bound(name, model.get("ports") or [], [], public)[0]:
+            self.plan.left.append("%s publishes ports on every address" % name)
+
+    def _tell_privileges(self, name: str, model: Mapping[str, Any]) -> None:
+        if name in self.options["privileged_exempt"]:
+            return
+        found = ["is privileged"] if model.get("privileged") else []
+        found += [
+            "shares the host's %s namespace" % key
+            for key, option in table.HOST_NAMESPACES
+            if model.get(option) == "host"
+        ]
+        found += ["has devices of the host"] if model.get("devices") else []
+        if found:
+            self.plan.left.append(
+                "%s %s: take that out of its file, or name the service in containers_privileged_exempt and in the audit's policy"
+                % (name, ", ".join(found))
+            )
+
     def _privileges(
         self, name: str, role: str, model: Mapping[str, Any], needs: Needs, identity: Identity
     ) -> Dict[str, Any]:
         out: Dict[str, Any] = {}
         exempt = name in self.options["privileged_exempt"]
-        bad = [key for key, option in table.HOST_NAMESPACES if model.get(option) == "host"]
-        if not exempt and needs.unprivileged:
+        if needs.unprivileged and not exempt:
             if model.get("privileged"):
                 out["privileged"] = False
             if model.get("devices"):
                 out["devices"] = Replace()
-            if bad == ["pid"]:
+            if model.get("pid") == "host":
                 out["pid"] = RESET
             if out and needs.loses:
                 self.plan.left.append(
                     "%s goes without its privileges now, and so without %s; name it in containers_privileged_exempt to have them back"
                     % (name, needs.loses)
                 )
-        elif not exempt:
-            found = ["is privileged"] if model.get("privileged") else []
-            found += ["shares the host's %s namespace" % key for key in bad]
-            found += ["has devices of the host"] if model.get("devices") else []
-            if found:
-                self.plan.left.append(
-                    "%s %s: take that out of its file, or name the service in containers_privileged_exempt and in the audit's policy"
-                    % (name, ", ".join(found))
-                )
+        self._tell_privileges(name, {key: value for key, value in model.items() if key not in out})
         if model.get("privileged") and "privileged" not in out:
             return out  # capabilities are all there, and what confines others does not confine it
         out["cap_drop"] = ["ALL"]
