@@ -432,6 +432,13 @@ def test_the_panel_is_taken_out_and_kept_on_request(world):
     assert world.plan(admin_panel="keep").remove == []
 
 
+def test_nginx_starts_without_what_was_taken_out(world):
+    world.add("nself-admin", "nself/nself-admin:1.0.0", uids=(1000,))
+    world.add("nginx", "nginx:1.27.1", uids=(0, 101))
+    assert one(world.plan(), "nginx")["extra_hosts"] == ["nself-admin:127.0.0.1"]
+    assert "extra_hosts" not in one(world.plan(admin_panel="keep"), "nginx")
+
+
 def test_a_mail_catcher_stays_while_mail_goes_to_it(world):
     world.add("mailpit", "axllent/mailpit:v1.0.0", uids=(1000,))
     world.add(

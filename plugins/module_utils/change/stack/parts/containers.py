@@ -75,6 +75,11 @@ class Containers(Part):
             item = hardened.fragment(name)
             if item:
                 found[name] = item
+        for name in self.stack.of("nginx") if out else []:
+            if name in kept:
+                # It looks up the names of its sites when it starts, and does not start without one of them.
+                hosts = ["%s:127.0.0.1" % other for other in plan.remove]
+                found.setdefault(name, {})["extra_hosts"] = hosts
         plan.left += container_images.summed(hardened.floating)
         plan.fragment = {"services": found} if found else {}
         if self.options["network_internal"]:
