@@ -213,7 +213,8 @@ class PostgresTls(Part):
         self.rules = outcome.lines
         text = postgres_hba.text_of(outcome, source)
         plan.files.append(File(SERVER_FOLDER + "/pg_hba.conf", text, 0o640, 0, gid, secret=outcome.secret))
-        plan.left += ["pg_hba.conf: " + told for told in outcome.told]
+        if self.stack.read(SERVER_FOLDER + "/pg_hba.conf") != text:
+            plan.left += ["pg_hba.conf: " + told for told in outcome.told]
         self.files.append(ours)
         self.settings["hba_file"] = ours
 
