@@ -18,11 +18,15 @@ from ansible_collections.nself.prod.plugins.module_utils.change.changes import C
 from ansible_collections.nself.prod.plugins.module_utils.change.guard import Mismatch, Refused
 from ansible_collections.nself.prod.plugins.module_utils.host import HostError, NotFound, first_line
 
-ASKED = ("server", "settings", "file_settings", "hba", "pending_restart", "verifiers", "sessions")
+ASKED = ("server", "settings", "overrides", "file_settings", "hba", "pending_restart", "verifiers", "sessions")
 # Where the rules would come from if the command line did not say it: what the files say, which is shown only there.
 HBA_IN_FILES = """
     SELECT to_json(coalesce(
         (SELECT setting FROM pg_file_settings WHERE name = 'hba_file' ORDER BY seqno DESC LIMIT 1), ''))"""
+# What a restart would put in force: its next start is what has to be tried.
+WAITING = """
+    SELECT coalesce(json_object_agg(f.name, f.setting ORDER BY f.seqno), '{}')
+    FROM pg_file_settings f JOIN pg_settings s ON lower(s.name) = lower(f.name) WHERE s.pending_restart"""
 RELOAD_SECONDS = 10.0
 LOADED = "SELECT extract(epoch FROM pg_conf_load_time());"
 
@@ -48,8 +52,8 @@ for base in /tmp /dev/shm /run/postgresql; do dir=$(mktemp -d "$base/nself-prod.
 pid=
 trap 'if [ -n "$pid" ]; then kill -QUIT "$pid" 2>/dev/null; wait "$pid" 2>/dev/null; fi; rm -rf "$dir"' EXIT
 initdb -D "$dir/data" -U postgres --auth=trust --locale=C --no-sync >"$dir/log" 2>&1 || { cat "$dir/log" >&2; exit 3; }
-postgres -D "$dir/data" "$@" -c listen_addresses= -c unix_socket_directories="$dir" -c external_pid_file= -c port=5432 \
-    -c logging_collector=off -c log_destination=stderr -c lc_messages=C -c fsync=off -c shared_buffers=16MB >"$dir/log" 2>&1 &
+postgres -D "$dir/data" -c shared_buffers=16MB "$@" -c listen_addresses= -c unix_socket_directories="$dir" -c external_pid_file= -c port=5432 \
+    -c logging_collector=off -c log_destination=stderr -c lc_messages=C -c fsync=off >"$dir/log" 2>&1 &
 pid=$!
 tries=0
 while kill -0 "$pid" 2>/dev/null && [ "$tries" -lt 100 ]; do
@@ -74,7 +78,7 @@ class Server:
 
     def ask(self) -> None:
         """Ask it everything. Raises Refused where it does not answer, or where POSTGRES_USER may not see what has to be known."""
-        sections = dict({name: SECTIONS[name] for name in ASKED}, hba_in_files=HBA_IN_FILES)
+        sections = dict({name: SECTIONS[name] for name in ASKED}, hba_in_files=HBA_IN_FILES, waiting=WAITING)
         try:
             self.sections = psql.ask(self.stack.host, self._id(), sections)
         except Missing as missing:
@@ -205,7 +209,8 @@ class Server:
 
     def try_out(self, settings: Mapping[str, str], data: str) -> None:
         """Start a server of its own, in a container of its own, with these settings and the files as they now stand. Raises Mismatch."""
-        words = [word for name, value in sorted(settings.items()) for word in ("-c", "%s=%s" % (name, value))]
+        wanted = dict(self.section("waiting"), **settings)
+        words = [word for name, value in sorted(wanted.items()) for word in ("-c", "%s=%s" % (name, value))]
         try:
             done = self.stack.run_once(self.service, ["sh", "-c", AS_OWNER, "sh", TRY, data] + words, timeout=120)
         except HostError as error:

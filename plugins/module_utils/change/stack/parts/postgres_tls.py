@@ -52,6 +52,7 @@ class PostgresTls(Part):
         "certificate": {"type": "str", "default": ""},
         "ca": {"type": "str", "default": ""},
         "names": {"type": "list", "elements": "str", "default": []},
+        "restart": {"type": "bool", "default": False},
         "max_connections": {"type": "int"},
         "log_connections": {"type": "bool", "default": True},
         "log_disconnections": {"type": "bool", "default": True},
@@ -127,11 +128,16 @@ class PostgresTls(Part):
                 )
             out["max_connections"] = str(most)
         waiting = [name for name in server.section("pending_restart") if name not in out]
-        if waiting:
+        if waiting and self.options["restart"]:
+            plan.recreate.append(server.service)
+        elif waiting:
             plan.left.append(
-                "%s of PostgreSQL wait for a restart: `docker compose restart %s` at a quiet hour"
-                % (", ".join(waiting), server.service)
+                "%s of PostgreSQL wait for a restart; postgres_tls_restart has it made, once it is tried out"
+                % ", ".join(waiting)
             )
+        for item in server.section("overrides"):
+            if item["name"] in out and item["value"].lower() != out[item["name"]].lower():
+                plan.left.append(_overridden(item))
         broken = server.errors() + server.broken_rules()
         if broken:
             plan.left.append("PostgreSQL does not take %s; mend them by hand" % ", ".join(broken))
@@ -304,6 +310,16 @@ class PostgresTls(Part):
                 "SET log_statement = 'none';\nSET log_min_duration_statement = -1;\nSET log_min_error_statement = 'panic';\n"
                 "ALTER ROLE %s PASSWORD '%s';\n" % (postgres_hba.quoted(role), verifier)
             )
+
+
+def _overridden(item: Any) -> str:
+    """Return what to do about a role or database that has a setting of its own, which wins over the server's."""
+    words = ["ROLE %s" % (postgres_hba.quoted(item["role"]) if item["role"] else "ALL")]
+    if item["database"]:
+        words = words + ["IN DATABASE"] if item["role"] else ["DATABASE"]
+        words.append(postgres_hba.quoted(item["database"]))
+    where = " ".join(words)
+    return "%s has %s = %s of its own: `ALTER %s RESET %s`" % (where, item["name"], item["value"], where, item["name"])
 
 
 def _own_certificate(server: Server, now: float, plan: Plan) -> Optional[str]:
