@@ -154,6 +154,14 @@ def query_of(url: Url, tls: Tls) -> Dict[str, str]:
     return out
 
 
+def behind(client: Client, environment: Mapping[str, str], mode: str) -> bool:
+    """Tell whether a container's own environment demands less than a mode, in what is said there of the database."""
+    urls = [url_of(environment.get(variable, "")) for variable in client.urls]
+    found = [stated(url) for url in urls if url is not None]
+    found += [environment.get("PGSSLMODE", "").lower()] if client.hosts else []
+    return any(weaker(word, mode) for word in found)
+
+
 def tell(clients: Sequence[Client], services: Mapping[str, Any], raw: Mapping[str, Any], tls: Tls) -> Told:
     """Return what to change so that each client demands TLS. services: interpolated, raw: as written."""
     out = Told()

@@ -46,9 +46,13 @@ fi
 
 @dataclass(frozen=True)
 class Promise:
-    """What has to be so. closed: nobody may come in clear; shown: the certificate; inside: the folder of the server's files in its container."""
+    """What has to be so.
+
+    closed: nobody may come in clear; begun: when this run began; shown: the certificate; inside: the folder of the server's files.
+    """
 
     closed: bool
+    begun: float
     shown: Given
     inside: str
 
@@ -56,14 +60,14 @@ class Promise:
 def prove(stack: Any, server: Server, promise: Promise) -> None:
     """Prove all of it. Raises Mismatch with what is not so."""
     if promise.closed:
-        _nobody_sent_away(stack, server)
+        _nobody_sent_away(stack, server, promise.begun)
         _sessions(server)
     _from_outside(stack, server, promise)
     _from_inside(stack, server, promise)
 
 
-def _nobody_sent_away(stack: Any, server: Server) -> None:
-    """Look in the server's log for services of the project that it has sent away since they were made."""
+def _nobody_sent_away(stack: Any, server: Server, begun: float) -> None:
+    """Look in the server's log for services of the project that it has sent away since this run began, and since they were made."""
     item = stack.inspect(server.service) or {}
     done = stack.host.run(["docker", "logs", "--timestamps", "--tail", "2000", str(item.get("Id"))], timeout=20)
     if done.rc:
@@ -74,7 +78,7 @@ def _nobody_sent_away(stack: Any, server: Server) -> None:
         found = SENT_AWAY.search(line)
         service, started = places.get((found.group(1) or found.group(2)) if found else "", ("", 0.0))
         # Who was told nothing yet came in clear while the server was new already.
-        if found and service and moment(line.split(" ", 1)[0]) >= started:
+        if found and service and moment(line.split(" ", 1)[0]) >= max(begun, started):
             sent[service] = "in clear" if found.group(1) else "and does not take its certificate"
     if sent:
         said = "; ".join("%s comes to PostgreSQL %s" % pair for pair in sorted(sent.items()))

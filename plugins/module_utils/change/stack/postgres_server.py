@@ -28,6 +28,7 @@ WAITING = """
     SELECT coalesce(json_object_agg(f.name, f.setting ORDER BY f.seqno), '{}')
     FROM pg_file_settings f JOIN pg_settings s ON lower(s.name) = lower(f.name) WHERE s.pending_restart"""
 RELOAD_SECONDS = 10.0
+RESTART_SECONDS = 120.0
 LOADED = "SELECT extract(epoch FROM pg_conf_load_time());"
 
 # The outer shell becomes the user whom the data belong to, as the image's own start does; the inner one makes a cluster of its own and
@@ -191,6 +192,22 @@ class Server:
                 raise Mismatch("%s did not read its files again within %d s" % (self.service, RELOAD_SECONDS))
             time.sleep(0.2)
 
+    def restart(self) -> None:
+        """Restart its container and wait until it answers. Raises Mismatch."""
+        done = self.stack.compose(["restart", self.service], timeout=120)
+        if done.rc:
+            raise Mismatch("%s is not restarted: %s" % (self.service, self.stack.redact(first_line(done.err))))
+        expires = time.monotonic() + RESTART_SECONDS
+        while True:
+            self.stack.refresh()
+            try:
+                self.ask()
+                return
+            except Refused as error:
+                if time.monotonic() > expires:
+                    raise Mismatch("%s does not answer after its restart: %s" % (self.service, error)) from error
+            time.sleep(0.5)
+
     def reload_due(self, paths: Sequence[str], changes: Changes) -> None:
         """Have it read again what is newer than what it runs with. paths: files that it does not list by itself."""
         self.ask()
@@ -248,7 +265,9 @@ def complaint(text: str) -> str:
     """Return what PostgreSQL complains of: its first FATAL or error, with the hints of pg_hba.conf before it."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     serious = [
-        line for line in lines if re.search(r"FATAL|PANIC|ERROR|error:|CONTEXT|LOG: .*(could not|invalid|not )", line)
+        line
+        for line in lines
+        if re.search(r"FATAL|PANIC|ERROR|error:|CONTEXT|LOG: .*(could not|invalid|unrecognized|must|not )", line)
     ]
     return " | ".join(re.sub(r"^.*?(?=(FATAL|PANIC|ERROR|CONTEXT|LOG):)", "", line) for line in (serious or lines)[:4])[
         :500

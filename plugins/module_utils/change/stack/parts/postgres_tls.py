@@ -71,6 +71,7 @@ class PostgresTls(Part):
         self.rehash: List[Tuple[str, str, str]] = []  # role, verifier there is, verifier to be
         self._rehashed: List[Tuple[str, str]] = []
         self._reloaded = False
+        self._begun = 0.0
 
     # -- what is wanted ----------------------------------------------------------------------------------------------
 
@@ -105,9 +106,26 @@ class PostgresTls(Part):
         else:
             plan.left.append("enabled is false, so PostgreSQL is left without TLS and its rules as they are")
         plan.postgres_settings[service] = self.settings
+        plan.recreate += self._drifted(server, clients)
         if fragment:
             plan.fragment = {"services": fragment}
         return plan
+
+    def _drifted(self, server: Server, clients: Sequence[postgres_clients.Client]) -> List[str]:
+        """Return the services that do not run as they were told the last time."""
+        known = server.section("settings")
+        out = [
+            server.service for name, value in self.settings.items() if name in known and server.setting(name) != value
+        ]
+        if self.options["enabled"] and self.options["required"]:
+            mode = self.options["client_mode"]
+            out += [
+                client.service
+                for client in clients
+                if self.stack.inspect(client.service) is not None
+                and postgres_clients.behind(client, self.stack.environment(client.service), mode)
+            ]
+        return sorted(set(out))
 
     def _logging(self, server: Server, plan: Plan) -> Dict[str, str]:
         out = {
@@ -128,9 +146,7 @@ class PostgresTls(Part):
                 )
             out["max_connections"] = str(most)
         waiting = [name for name in server.section("pending_restart") if name not in out]
-        if waiting and self.options["restart"]:
-            plan.recreate.append(server.service)
-        elif waiting:
+        if waiting and not self.options["restart"]:
             plan.left.append(
                 "%s of PostgreSQL wait for a restart; postgres_tls_restart has it made, once it is tried out"
                 % ", ".join(waiting)
@@ -265,6 +281,7 @@ class PostgresTls(Part):
     # -- doing it ----------------------------------------------------------------------------------------------------
 
     def prepare(self, changes: Changes) -> None:
+        self._begun = self.stack.host.now()
         for role, old, new in self.rehash:
             changes.note("the password of role %s, stored as md5, is stored as %s" % (role, postgres_hba.SCRAM))
             if not changes.check:
@@ -280,7 +297,13 @@ class PostgresTls(Part):
             return
         before = changes.changed
         self.server.reload_due(self.files, changes)
-        self._reloaded = not changes.check and changes.changed != before or self._reloaded
+        self._reloaded = (not changes.check and changes.changed != before) or self._reloaded
+        if self.options["restart"] and self.server.section("pending_restart"):
+            waiting = ", ".join(self.server.section("pending_restart"))
+            changes.note("%s is restarted, for %s" % (self.server.service, waiting))
+            if not changes.check:
+                self.server.try_out(self.settings, self.server.setting("data_directory"))
+                self.server.restart()
 
     def verify(self) -> None:
         server = self.server
@@ -293,7 +316,7 @@ class PostgresTls(Part):
         if not self.options["enabled"]:
             return
         closed = self.options["required"] and not postgres_hba.plain(self.rules)
-        postgres_proof.prove(self.stack, server, postgres_proof.Promise(closed, self.shown, INSIDE))
+        postgres_proof.prove(self.stack, server, postgres_proof.Promise(closed, self._begun, self.shown, INSIDE))
 
     def revert(self) -> None:
         for role, old in self._rehashed:
