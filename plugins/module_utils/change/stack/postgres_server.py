@@ -169,11 +169,12 @@ class Server:
         return out
 
     def errors(self) -> List[str]:
-        """Return the lines of its configuration that it does not take."""
+        """Return the lines of its configuration that it does not take, those left out that it takes at its next start."""
+        waiting = self.section("pending_restart")
         return [
             "%s line %s" % (item.get("file"), item.get("line"))
             for item in self.section("file_settings")
-            if item.get("error") is not None
+            if item.get("error") is not None and item.get("name") not in waiting
         ]
 
     def broken_rules(self) -> List[str]:
