@@ -74,6 +74,17 @@ def fits(verifier: str, role: str, password: str) -> bool:
     return any(hmac.compare_digest(_stored_key(parts, form), parts.stored_key) for form in _forms(password))
 
 
+def scram(password: str, salt: bytes, iterations: int = 4096) -> str:
+    """Return the SCRAM verifier of a password. Raises ValueError for one that has to be normalized first."""
+    if not password.isascii() or not password.isprintable():
+        raise ValueError("only printable ASCII is hashed here")
+    salted = hashlib.pbkdf2_hmac("sha256", password.encode("ascii"), salt, iterations)
+    stored = hashlib.sha256(hmac.new(salted, b"Client Key", hashlib.sha256).digest()).digest()
+    server = hmac.new(salted, b"Server Key", hashlib.sha256).digest()
+    coded = [base64.b64encode(part).decode("ascii") for part in (salt, stored, server)]
+    return "SCRAM-SHA-256$%d:%s$%s:%s" % (iterations, coded[0], coded[1], coded[2])
+
+
 def _forms(password: str) -> Tuple[bytes, ...]:
     """Return the bytes that a password may have been hashed as: SASLprep normalizes, and leaves alone what it cannot."""
     raw = password.encode("utf-8", "surrogatepass")

@@ -155,6 +155,8 @@ def hold_a_session(url):
         HOME="/tmp",
     )
     environment.pop("PGSSLROOTCERT", None)
+    if "sslrootcert" in query:
+        environment["PGSSLROOTCERT"] = query["sslrootcert"]
 
     def hold():
         while True:

@@ -4,6 +4,10 @@
 
 from __future__ import annotations
 
-from ansible_collections.nself.prod.plugins.module_utils.change.stack.parts.containers import Containers
+from typing import Tuple, Type
 
-PARTS = (Containers,)  # type: tuple
+from ansible_collections.nself.prod.plugins.module_utils.change.stack.part import Part
+from ansible_collections.nself.prod.plugins.module_utils.change.stack.parts.containers import Containers
+from ansible_collections.nself.prod.plugins.module_utils.change.stack.parts.postgres_tls import PostgresTls
+
+PARTS: Tuple[Type[Part], ...] = (Containers, PostgresTls, )
