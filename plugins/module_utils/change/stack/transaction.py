@@ -96,6 +96,7 @@ class Transaction:
         except BaseException as error:
             raise self._taken_back(guard, error, prepared, new.touched) from error
         guard.disarm()
+        self._finish()
 
     def _taken_back(
         self, guard: Guard, error: BaseException, prepared: Sequence[Part], touched: Sequence[str]
@@ -133,6 +134,11 @@ class Transaction:
         if self.changes.changed:
             for part in self.parts:
                 part.verify()
+        self._finish()
+
+    def _finish(self) -> None:
+        for part in self.parts:
+            part.finish(self.changes)
 
     def _predict(self, new: Candidate) -> None:
         """Tell what a run would do."""
@@ -145,6 +151,7 @@ class Transaction:
             self.changes.note("%d. made anew: %s" % (number + 1, ", ".join(layer)))
         for part in self.parts:
             part.settle(self.changes)
+        self._finish()
 
     def _undo(self, touched: Sequence[str]) -> List[List[str]]:
         """Return the commands that bring the old containers back once the old files are there."""
