@@ -15,7 +15,10 @@ from ansible_collections.nself.prod.plugins.module_utils.parse import graphql_an
 from ansible_collections.nself.prod.plugins.module_utils.parse.http_headers import cors_problem
 from ansible_collections.nself.prod.plugins.module_utils.probe import http
 
-ASK, CHANGE = 5.0, 60.0  # seconds for an answer, and for a change of the metadata, which makes the engine read the schema anew
+ASK, CHANGE = (
+    5.0,
+    60.0,
+)  # seconds for an answer, and for a change of the metadata, which makes the engine read the schema anew
 TYPENAME = json.dumps({"query": "{__typename}"})
 
 
@@ -47,7 +50,9 @@ class Engine:
         body: Dict[str, Any] = {"type": "bulk", "args": list(commands)}
         if version:
             body["resource_version"] = version
-        self._good(self._ask("POST", "/v1/metadata", json.dumps(body), self._admin(), CHANGE), "a change of its metadata")
+        self._good(
+            self._ask("POST", "/v1/metadata", json.dumps(body), self._admin(), CHANGE), "a change of its metadata"
+        )
 
     def columns(self, role: str, types: Sequence[Optional[str]]) -> List[Optional[List[str]]]:
         """Return the columns of each type that a role is shown, None where they cannot be told."""
@@ -71,7 +76,9 @@ class Engine:
         answer = self._ask("POST", "/v1/metadata", EXPORT, headers)
         denied = graphql_answer.is_denied(answer.status, graphql_answer.parse(answer.text))
         if denied is None:
-            raise ChangeError("%s answered %d to a metadata request, which is neither yes nor no" % (self.name, answer.status))
+            raise ChangeError(
+                "%s answered %d to a metadata request, which is neither yes nor no" % (self.name, answer.status)
+            )
         return not denied
 
     def internals(self) -> bool:
@@ -86,7 +93,9 @@ class Engine:
         asked = {"Origin": FOREIGN_ORIGIN, "Access-Control-Request-Method": "POST"}
         answer = self._ask("OPTIONS", "/v1/graphql", "", asked)
         return cors_problem(
-            answer.header("Access-Control-Allow-Origin"), answer.header("Access-Control-Allow-Credentials"), FOREIGN_ORIGIN
+            answer.header("Access-Control-Allow-Origin"),
+            answer.header("Access-Control-Allow-Credentials"),
+            FOREIGN_ORIGIN,
         )
 
     # -- inner -----------------------------------------------------------------------------------------------------------
@@ -102,7 +111,9 @@ class Engine:
             with self.host.connect(self._address, self._port, timeout=seconds) as stream:
                 return http.request(stream, method, path, "%s:%d" % (self._address, self._port), pairs, body)
         except HostError as error:
-            raise ChangeError("%s does not answer at %s: %s" % (self.name, path, error.detail or error.reason)) from error
+            raise ChangeError(
+                "%s does not answer at %s: %s" % (self.name, path, error.detail or error.reason)
+            ) from error
 
     def _good(self, answer: http.Response, what: str) -> None:
         if answer.status == 200:

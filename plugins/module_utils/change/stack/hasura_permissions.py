@@ -71,7 +71,9 @@ def wishes(entries: Any) -> List[Wish]:
         _no_more(entry, _ENTRY, "hasura_permissions: %s" % ".".join(table))
         found = [_wish(entry, table, action, item) for action in ACTIONS for item in _items(entry, action, table)]
         if not found:
-            raise Refused("hasura_permissions: %s has no select_, insert_, update_ or delete_permissions" % ".".join(table))
+            raise Refused(
+                "hasura_permissions: %s has no select_, insert_, update_ or delete_permissions" % ".".join(table)
+            )
         out += found
     names = [(wish.source, wish.name) for wish in out]
     twice = sorted({name for source, name in names if names.count((source, name)) > 1})
@@ -93,7 +95,9 @@ def _table(table: Any, number: int) -> Tuple[str, str]:
 def _items(entry: Mapping[str, Any], action: str, table: Tuple[str, str]) -> List[Mapping[str, Any]]:
     items = entry.get(action + "_permissions") or []
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
-        raise Refused("hasura_permissions: %s_permissions of %s is no list of {role, permission}" % (action, ".".join(table)))
+        raise Refused(
+            "hasura_permissions: %s_permissions of %s is no list of {role, permission}" % (action, ".".join(table))
+        )
     return items
 
 
@@ -138,7 +142,11 @@ def steps(export: Any, wanted: List[Wish]) -> List[Step]:
     for wish in wanted:
         source, table = _tracked(export, wish)
         before = _found(table, wish)
-        if before is not None and same(before.get("permission"), wish.permission, wish.action) and _comment(before, wish):
+        if (
+            before is not None
+            and same(before.get("permission"), wish.permission, wish.action)
+            and _comment(before, wish)
+        ):
             continue
         prefix = PREFIXES[str(source.get("kind", "postgres"))]
         entry: Dict[str, Any] = {"role": wish.role, "permission": wish.permission}
@@ -170,7 +178,9 @@ def _tracked(export: Any, wish: Wish) -> Tuple[Mapping[str, Any], Any]:
         if source.get("name") != wish.source:
             continue
         if str(source.get("kind", "postgres")) not in PREFIXES:
-            raise Refused("hasura_permissions: the source %s is %s, which is not supported" % (wish.source, source["kind"]))
+            raise Refused(
+                "hasura_permissions: the source %s is %s, which is not supported" % (wish.source, source["kind"])
+            )
         for table in source.get("tables") or []:
             if table_name(table.get("table")) == ".".join(wish.table):
                 return source, table
@@ -257,7 +267,12 @@ def findings(export: Any, columns_of: Mapping[Tuple[str, str], List[str]]) -> Li
 
 
 def _of_rule(
-    table: str, role: str, action: str, rule: Mapping[str, Any], owner: str, columns_of: Mapping[Tuple[str, str], List[str]]
+    table: str,
+    role: str,
+    action: str,
+    rule: Mapping[str, Any],
+    owner: str,
+    columns_of: Mapping[Tuple[str, str], List[str]],
 ) -> List[Finding]:
     key = RULES[action]
     if action != "select":
@@ -271,10 +286,14 @@ def _of_rule(
     out = []
     columns = rule.get("columns") or []
     names = columns_of.get((role, table), []) if columns == EVERY_COLUMN else columns
-    secret = sorted(str(name) for name in list(names) + list(rule.get("computed_fields") or []) if is_secret_column(str(name)))
+    secret = sorted(
+        str(name) for name in list(names) + list(rule.get("computed_fields") or []) if is_secret_column(str(name))
+    )
     if secret:
         rest = sorted(set(map(str, names)) - set(secret))
-        out.append(Finding(table, role, "may select " + ", ".join(secret), "name the columns %s only" % json.dumps(rest)))
+        out.append(
+            Finding(table, role, "may select " + ", ".join(secret), "name the columns %s only" % json.dumps(rest))
+        )
     limit = rule.get("limit")
     if not isinstance(limit, int) or limit > MOST_ROWS:
         now = "any number of rows" if limit is None else "%s rows at once" % limit

@@ -49,10 +49,13 @@ def choose(given: str, weak: str, now: str, place: str) -> Choice:
     if given:
         strong, text = judged(given)
         if not _SAFE.match(given):
-            raise Refused("hasura_admin_secret: letters, digits and . _ ~ + / = : @ - only; `openssl rand -hex 32` makes a good one")
+            raise Refused(
+                "hasura_admin_secret: letters, digits and . _ ~ + / = : @ - only; `openssl rand -hex 32` makes a good one"
+            )
         if not strong:
             raise Refused(
-                "hasura_admin_secret is too weak: %s. It takes 32 characters and 128 bits; `openssl rand -hex 32` makes a good one" % text
+                "hasura_admin_secret is too weak: %s. It takes 32 characters and 128 bits; `openssl rand -hex 32` makes a good one"
+                % text
             )
         told = "Hasura's admin secret is the given one now; whoever else uses it (scripts, CI, the hasura CLI) needs it too"
         return Choice(given, given != now, (told,) if given != now else ())
@@ -70,7 +73,9 @@ def refers(raw: Any) -> bool:
     return bool(_REFERENCE.search(str(raw or "").replace("$$", "")))
 
 
-def now_of(raw: Mapping[str, Any], model: Mapping[str, Any], settings: Mapping[str, str], running: Mapping[str, str]) -> str:
+def now_of(
+    raw: Mapping[str, Any], model: Mapping[str, Any], settings: Mapping[str, str], running: Mapping[str, str]
+) -> str:
     """Return the admin secret that an engine has, as far as the project's own files and our last change say.
 
     raw, model: its environment in the compose files, as written and as filled in; settings: the env files; running: its container's.

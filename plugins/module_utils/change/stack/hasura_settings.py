@@ -23,6 +23,7 @@ from ansible_collections.nself.prod.plugins.module_utils.deployment.hasura_flags
 # The names by which Hasura's users know a visitor who is not logged in.
 STRANGERS = ("anonymous", "public")
 NOBODY = "nobody"
+REFUSED = "none"  # the option's word for no role
 _ROLE = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,62}\Z")
 
 
@@ -66,10 +67,11 @@ class Cors:
     origins: Tuple[str, ...]
     left: Tuple[str, ...] = ()
 
-    def variables(self) -> Dict[str, str]:
+    def variables(self, switched: bool) -> Dict[str, str]:
+        """Return {variable: value}; switched: whether the generated files say something of the switch already."""
         if not self.origins:
             return {DISABLE_CORS: "true"}
-        return {CORS_DOMAIN: ",".join(self.origins), DISABLE_CORS: "false"}
+        return dict({CORS_DOMAIN: ",".join(self.origins)}, **({DISABLE_CORS: "false"} if switched else {}))
 
 
 def cors(wanted: Optional[Sequence[str]], now: str, settings: Mapping[str, str]) -> Cors:
@@ -83,7 +85,14 @@ def cors(wanted: Optional[Sequence[str]], now: str, settings: Mapping[str, str])
     problems = [(origin, origin_problem(origin)) for origin in origins]
     good = tuple(dict.fromkeys(origin for origin, problem in problems if problem is None))
     dropped = [str(problem) for _origin, problem in problems if problem]
-    told = ["Hasura allows fewer origins than before: %s. Name your own in hasura_cors_domains" % "; ".join(dropped)] if dropped else []
+    told = (
+        [
+            "Hasura allows fewer origins than it is told by the project's own files: %s. Name your own in hasura_cors_domains"
+            % "; ".join(dropped)
+        ]
+        if dropped
+        else []
+    )
     if good or (wanted is not None and not origins):
         return Cors(good, tuple(told))
     own = _own_origins(settings)
@@ -130,7 +139,7 @@ def strangers(wanted: Optional[str], now: str, running: str, access: Optional[Ac
     the engine could not be asked. A site that shows something to everybody keeps doing so as long as that is harmless.
     """
     role = now if wanted is None else wanted
-    if not role:
+    if not role or wanted == REFUSED:
         return Strangers("")
     if access is None:
         if wanted is not None:
@@ -144,7 +153,9 @@ def strangers(wanted: Optional[str], now: str, running: str, access: Optional[Ac
         told.append("may " + ", ".join(access.bad))
     problem = "Hasura: everybody without a token acts as %s, which %s" % (role, " and ".join(told)) if told else ""
     if wanted is not None:
-        return Strangers(role, (problem + "; take that away from it, or set hasura_unauthorized_role to ''",) if told else ())
+        return Strangers(
+            role, (problem + "; take that away from it, or set hasura_unauthorized_role: none",) if told else ()
+        )
     if told:
         text = (
             "%s. Requests without a token are refused from now on: give the role filtered select permissions only (hasura_permissions), "
@@ -154,7 +165,7 @@ def strangers(wanted: Optional[str], now: str, running: str, access: Optional[Ac
     if not access.used:
         return Strangers("")
     seen = ", ".join(access.tables) or "actions or remote schemas"
-    text = "Hasura: everybody without a token acts as %s and sees the schema of %s; set hasura_unauthorized_role to '' to refuse them"
+    text = "Hasura: everybody without a token acts as %s and sees the schema of %s; set hasura_unauthorized_role: none to refuse them"
     return Strangers(role, (text % (role, seen),))
 
 
@@ -185,7 +196,10 @@ def without_flags(command: Sequence[str], names: Sequence[str]) -> Optional[List
         words = " ".join(command)
         inside = sorted(flag for flag in flags if re.search(r"(?<!\S)%s(?![a-z-])" % re.escape(flag), words))
         if inside:
-            raise Refused("hasura's command is a script with %s, which beats the environment: take it out of the compose file" % ", ".join(inside))
+            raise Refused(
+                "hasura's command is a script with %s, which beats the environment: take it out of the compose file"
+                % ", ".join(inside)
+            )
         return None
     out: List[str] = []
     skip = False
@@ -199,4 +213,3 @@ def without_flags(command: Sequence[str], names: Sequence[str]) -> Optional[List
             continue
         out.append(part)
     return out
-
