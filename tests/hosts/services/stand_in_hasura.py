@@ -2,22 +2,25 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A STAND-IN for Hasura: what its environment opens and closes, with metadata from a file that is read at each request.
 
-What the metadata API changes is written to that file, or kept in memory where it is read-only; the real one keeps it in PostgreSQL.
+What the metadata API changes is kept in PostgreSQL from then on, as the real one keeps all of it.
 """
 
 import copy
 import json
 import os
 import pathlib
+import subprocess
 import sys
 import threading
+
+from stand_in import psql_environment
 
 METADATA = pathlib.Path(os.environ.get("STAND_IN_METADATA", "/stand-in/metadata.json"))
 SECRET = os.environ.get("HASURA_GRAPHQL_ADMIN_SECRET", "")
 ROLE = os.environ.get("HASURA_GRAPHQL_UNAUTHORIZED_ROLE", "")
 APIS = os.environ.get("HASURA_GRAPHQL_ENABLED_APIS", "metadata,graphql,pgdump,config").split(",")
 ORIGINS = os.environ.get("HASURA_GRAPHQL_CORS_DOMAIN", "*")
-KEPT = {}  # "metadata": where the file cannot be written; "version": how often it was changed
+KEPT = {"version": 1}  # "metadata": what was changed, "version": how often
 LOCK = threading.Lock()
 # action: what a permission of it must say
 NEEDED = {"select": ("columns", "filter"), "insert": ("check",), "update": ("columns", "filter"), "delete": ("filter",)}
@@ -63,16 +66,31 @@ def metadata():
         return {"version": 3, "sources": [{"name": "default", "kind": "postgres", "tables": []}]}
 
 
+def sql(text):
+    """Run SQL as the service; return what it printed, "" where that fails."""
+    words = ["psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1"]
+    environment = psql_environment(os.environ.get("HASURA_GRAPHQL_DATABASE_URL", ""))
+    return subprocess.run(
+        words, input=text, env=environment, capture_output=True, text=True, check=False
+    ).stdout.strip()
+
+
+def load():
+    found = sql(
+        "SELECT json_build_object('metadata', metadata, 'version', resource_version) FROM hdb_catalog.hdb_metadata"
+    )
+    if found:
+        KEPT.update(json.loads(found))
+
+
 def keep(changed):
-    KEPT["version"] = version() + 1
-    try:
-        METADATA.write_text(json.dumps(changed, indent=2))
-    except OSError:
-        KEPT["metadata"] = changed
-
-
-def version():
-    return KEPT.get("version", 1)
+    KEPT.update(metadata=changed, version=KEPT["version"] + 1)
+    sql(
+        "SET client_min_messages = error; CREATE SCHEMA IF NOT EXISTS hdb_catalog; "
+        "CREATE TABLE IF NOT EXISTS hdb_catalog.hdb_metadata (id integer PRIMARY KEY, metadata json NOT NULL, resource_version integer NOT NULL); "
+        "INSERT INTO hdb_catalog.hdb_metadata VALUES (1, $json$%s$json$, %d) ON CONFLICT (id) DO UPDATE SET metadata = excluded.metadata, "
+        "resource_version = excluded.resource_version" % (json.dumps(changed), KEPT["version"])
+    )
 
 
 def change(document, command):
@@ -118,9 +136,9 @@ def change(document, command):
 def administrate(command):
     """Answer a command of the metadata API: all of a bulk holds, or none of it."""
     if command.get("type") == "export_metadata":
-        return 200, "application/json", json.dumps({"resource_version": version(), "metadata": metadata()})
+        return 200, "application/json", json.dumps({"resource_version": KEPT["version"], "metadata": metadata()})
     with LOCK:
-        if command.get("resource_version", version()) != version():
+        if command.get("resource_version", KEPT["version"]) != KEPT["version"]:
             return problem(409, "conflict", "metadata resource version referenced does not match current version")
         changed = copy.deepcopy(metadata())
         try:
@@ -216,3 +234,6 @@ def answer(request):
             ]
         return 204, "text/plain", "", headers
     return inner(request) + (headers,)
+
+
+load()

@@ -53,6 +53,16 @@ class Wish:
         return "%s of %s on %s" % (self.action, self.role, ".".join(self.table))
 
 
+# action of parse/hasura_metadata.py: in words
+_WORDS = {
+    "insert": "insert into %s",
+    "update": "update %s",
+    "delete": "delete from %s",
+    "function": "call the function %s",
+    "action": "call the action %s",
+}
+
+
 # -- what is wanted ------------------------------------------------------------------------------------------------------
 
 
@@ -332,15 +342,15 @@ def access_of(export: Any, entries: List[Mapping[str, Any]], role: str, public_t
             continue
         table = str(entry["table"])
         if entry["action"] != "select":
-            bad.append("%s on %s" % (entry["action"], table))
+            bad.append(_WORDS[entry["action"]] % table)
             continue
         tables.append(table)
         if not entry["filtered"] and table not in public_tables:
-            bad.append("select of every row of %s" % table)
+            bad.append("select every row of %s" % table)
         columns = entry["columns"] if isinstance(entry["columns"], list) else []
         secret = [str(name) for name in columns if is_secret_column(str(name))]
         if secret:
-            bad.append("select of %s of %s" % (", ".join(secret), table))
+            bad.append("select %s of %s" % (", ".join(secret), table))
     return Access(tuple(bad), bool(bad or tables or _elsewhere(export, role)), tuple(sorted(set(tables))))
 
 

@@ -62,6 +62,7 @@ class Hasura(Part):
         settings.check_options(self.options)
         self._wanted = permissions.wishes(self.options["permissions"])
         if not services:
+            self._wanted = []
             return Plan(left=["the deployment has no hasura service"])
         choice = self._choose_secret(services[0], plan)
         export = self._permissions(services[0], plan)
@@ -146,7 +147,9 @@ class Hasura(Part):
         plan.left += found.left
         free = []
         if looked_at is not None:
-            free = [name for name in settings.STRANGERS if not permissions.access_of(looked_at[0], looked_at[1], name).used]
+            free = [
+                name for name in settings.STRANGERS if not permissions.access_of(looked_at[0], looked_at[1], name).used
+            ]
         declared = bool(self.stack.variables.get(table.UNAUTHORIZED_ROLE))
         entry = settings.role_variable(found.role, declared, table.UNAUTHORIZED_ROLE in raw, free)
         values.update(entry)
@@ -170,13 +173,23 @@ class Hasura(Part):
             return dict(with_flags(found, " ".join(str(part) for part in command)))
         return found
 
-    # -- in the healthy stack ------------------------------------------------------------------------------------------
+    # -- permissions ----------------------------------------------------------------------------------------------------
+
+    def prepare(self, changes: Changes) -> None:
+        # Before a role is opened by a new environment, if that can be: the metadata outlives the container.
+        if changes.check or not self._wanted:
+            return
+        try:
+            engine = self._engine(self.stack.of("hasura")[0])
+            export, version = engine.export()
+        except ChangeError:
+            return  # it does not run, or serves no metadata yet
+        self._apply(changes, engine, export, version)
 
     def settle(self, changes: Changes) -> None:
-        services = self.stack.of("hasura")
-        if not self._wanted or not services:
+        if not self._wanted or not self.stack.of("hasura"):
             return
-        engine = self._engine(services[0])
+        engine = self._engine(self.stack.of("hasura")[0])
         try:
             export, version = engine.export()
         except ChangeError:
@@ -184,13 +197,16 @@ class Hasura(Part):
                 raise
             changes.note("Hasura's permissions are compared once it serves its metadata: they cannot be read now")
             return
+        self._apply(changes, engine, export, version)
+
+    def _apply(self, changes: Changes, engine: Engine, export: Any, version: int) -> None:
         todo = permissions.steps(export, self._wanted)
         for step in todo:
             changes.note("Hasura's permissions: %s" % step.text)
         if changes.check or not todo:
             return
         engine.change([command for step in todo for command in step.do], version)
-        self._undo = [command for step in reversed(todo) for command in step.undo]
+        self._undo = [command for step in reversed(todo) for command in step.undo] + self._undo
         left = permissions.steps(engine.export()[0], self._wanted)
         if left:
             raise Mismatch("Hasura took the permissions and has others now: %s" % "; ".join(step.text for step in left))
