@@ -76,6 +76,8 @@ def sql(text):
 
 
 def load():
+    if "HASURA_GRAPHQL_DATABASE_URL" not in os.environ:
+        return
     found = sql(
         "SELECT json_build_object('metadata', metadata, 'version', resource_version) FROM hdb_catalog.hdb_metadata"
     )

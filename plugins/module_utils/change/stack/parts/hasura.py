@@ -57,7 +57,7 @@ class Hasura(Part):
     # -- what is wanted ----------------------------------------------------------------------------------------------
 
     def plan(self) -> Plan:
-        plan = Plan(used=list(table.GUIDE))
+        plan = Plan()
         services = self.stack.of("hasura")
         settings.check_options(self.options)
         self._wanted = permissions.wishes(self.options["permissions"])
@@ -137,7 +137,9 @@ class Hasura(Part):
         level = self.options["log_level"] or ("info" if model.get(table.LOG_LEVEL) == "debug" else None)
         if level:
             values[table.LOG_LEVEL] = level
-        now = str(model.get(table.UNAUTHORIZED_ROLE) or "")
+        # An env file's word is the deployment's wish, although nself's compose file has one of its own.
+        declared = self.stack.variables.get(table.UNAUTHORIZED_ROLE, "")
+        now = declared or str(model.get(table.UNAUTHORIZED_ROLE) or "")
         asked = self.options["unauthorized_role"]
         role = asked if asked not in (None, settings.REFUSED) else now
         access = None
@@ -147,11 +149,9 @@ class Hasura(Part):
         plan.left += found.left
         free = []
         if looked_at is not None:
-            free = [
-                name for name in settings.STRANGERS if not permissions.access_of(looked_at[0], looked_at[1], name).used
-            ]
-        declared = bool(self.stack.variables.get(table.UNAUTHORIZED_ROLE))
-        entry = settings.role_variable(found.role, declared, table.UNAUTHORIZED_ROLE in raw, free)
+            names = dict.fromkeys(name for name in (declared,) + settings.STRANGERS if name)
+            free = [name for name in names if not permissions.access_of(looked_at[0], looked_at[1], name).used]
+        entry = settings.role_variable(found.role, bool(declared), table.UNAUTHORIZED_ROLE in raw, free)
         values.update(entry)
         out: Dict[str, Any] = {
             "environment": {name: None if value is None else literal(value) for name, value in values.items()}
