@@ -1,141 +1,35 @@
 # SPDX-FileCopyrightText: the nself.prod authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The role hasura against the stand-in that the test hosts run: what it is told, its secret, its role for strangers, its permissions."""
+"""The role hasura against the stand-in that the test hosts run: what it is told, its secret, its role for strangers, its effect."""
 
 from __future__ import annotations
 
-import copy
-import importlib
-import json
-import pathlib
-
 import pytest
-from ansible_collections.nself.prod.plugins.module_utils.change.changes import ChangeError, Changes
 from ansible_collections.nself.prod.plugins.module_utils.change.guard import Mismatch, Refused
-from ansible_collections.nself.prod.plugins.module_utils.change.stack import (
-    hasura_permissions,
-    hasura_secret,
-    hasura_settings,
-)
+from ansible_collections.nself.prod.plugins.module_utils.change.stack import hasura_secret, hasura_settings
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.part import Replace
-from ansible_collections.nself.prod.plugins.module_utils.change.stack.parts.hasura import Hasura
-from ansible_collections.nself.prod.plugins.module_utils.parse.hasura_metadata import permissions_of
-from fake_host import FakeHost
+from fake_hasura import (
+    ADMIN,
+    FILTERED,
+    OPEN,
+    OTHER,
+    OWN,
+    ROLE,
+    STRONG,
+    WEAK,
+    demo,
+    environment,
+    metadata,
+    part_of,
+    permission,
+    starter,
+)
 from fake_stack import FakeStack
-
-SERVICES = pathlib.Path(__file__).resolve().parents[1] / "hosts/services"
-ADMIN, ROLE = "HASURA_GRAPHQL_ADMIN_SECRET", "HASURA_GRAPHQL_UNAUTHORIZED_ROLE"
-STRONG = "9f3c1e7ab04d5286c1d9e0f7a3b245860e1f2a3b4c5d6e7f8a9bacbdcedfe0f1"
-OTHER = STRONG[::-1]
-WEAK = "demo-admin-secret"
-OWN = {"user_id": {"_eq": "X-Hasura-User-Id"}}
-PLACE = ("172.18.0.10", 8080)
-
-
-def permission(role, **rule):
-    return {"role": role, "permission": rule}
-
-
-def metadata(**lists):
-    """Return exported metadata with one table; lists: its <action>_permissions."""
-    tables = [
-        dict({"table": {"schema": "public", "name": "posts"}}, **lists),
-        {"table": {"schema": "public", "name": "users"}},
-    ]
-    return {"version": 3, "sources": [{"name": "default", "kind": "postgres", "tables": tables}]}
-
-
-FILTERED = permission("public", columns=["id", "title"], filter={"published": {"_eq": True}}, limit=20)
-OPEN = permission("public", columns=["id", "title"], filter={}, limit=20)
-
-
-class Request:
-    def __init__(self, sent):
-        head, _blank, self.body = sent.decode().partition("\r\n\r\n")
-        lines = head.split("\r\n")
-        self.method, self.path = lines[0].split()[:2]
-        self.headers = {name.title(): value for name, value in (line.split(": ", 1) for line in lines[1:])}
-
-    def json(self):
-        return json.loads(self.body) if self.body else None
 
 
 @pytest.fixture
 def engine(monkeypatch, tmp_path):
-    """Return a function that starts the stand-in with an environment and metadata and returns it: it answers as a peer of FakeHost."""
-    monkeypatch.syspath_prepend(str(SERVICES))
-    monkeypatch.delenv("HASURA_GRAPHQL_DATABASE_URL", raising=False)
-
-    def start(environment, export):
-        for name in (
-            "ADMIN_SECRET",
-            "UNAUTHORIZED_ROLE",
-            "ENABLED_APIS",
-            "CORS_DOMAIN",
-            "DISABLE_CORS",
-            "ENABLE_CONSOLE",
-            "DEV_MODE",
-        ):
-            monkeypatch.delenv("HASURA_GRAPHQL_" + name, raising=False)
-        for name, value in environment.items():
-            monkeypatch.setenv(name, value)
-        file = tmp_path / "metadata.json"
-        file.write_text(json.dumps(export))
-        monkeypatch.setenv("STAND_IN_METADATA", str(file))
-        module = importlib.reload(importlib.import_module("stand_in_hasura"))
-        monkeypatch.setattr(module, "sql", lambda text: "")
-        asked = module.asked = []
-
-        def peer(sent):
-            request = Request(sent)
-            asked.append((request.method, request.path, request.body))
-            status, kind, text, headers = (list(module.answer(request)) + [[]])[:4]
-            lines = ["HTTP/1.1 %d X" % status, "Content-Type: " + kind] + ["%s: %s" % pair for pair in headers]
-            return ("\r\n".join(lines) + "\r\n\r\n" + text).encode()
-
-        module.peer = peer
-        return module
-
-    return start
-
-
-def demo(engine, export=None, running=None, variables=None, raw=None, services=None, command=None, files=None):
-    """Return a stack as nself generates it, and its engine. running: what its hasura container has beyond the model."""
-    settings = dict({ADMIN: WEAK, "BASE_DOMAIN": "localhost"}, **(variables or {}))
-    written = {
-        ADMIN: "${%s}" % ADMIN,
-        "HASURA_GRAPHQL_ENABLE_CONSOLE": "${HASURA_GRAPHQL_ENABLE_CONSOLE:-false}",
-        "HASURA_GRAPHQL_CORS_DOMAIN": "${HASURA_GRAPHQL_CORS_DOMAIN}",
-        ROLE: "public",
-    }
-    model = {
-        ADMIN: settings[ADMIN],
-        "HASURA_GRAPHQL_ENABLE_CONSOLE": "true",
-        "HASURA_GRAPHQL_CORS_DOMAIN": settings.get("HASURA_GRAPHQL_CORS_DOMAIN", "http://localhost:3000"),
-        ROLE: "public",
-    }
-    hasura = {"image": "hasura/graphql-engine:v2.36.0", "command": command}
-    models = {"hasura": dict(hasura, environment=model)}
-    raws = {"hasura": dict(hasura, environment=dict(written, **(raw or {})))}
-    models["hasura"]["environment"].update({name: value for name, value in (raw or {}).items() if "$" not in value})
-    for name, (value, filled) in (services or {}).items():
-        raws[name], models[name] = {"environment": value}, {"environment": filled}
-    now = dict(model, **(running or {}))
-    now = {name: value for name, value in now.items() if value is not None}
-    containers = {"hasura": {"Config": {"Env": ["%s=%s" % pair for pair in now.items()]}, "Args": command or []}}
-    stand_in = engine(now, metadata() if export is None else export)
-    there = {"/srv/app/" + name: text for name, text in (files or {}).items()}
-    stack = FakeStack(models, raws, containers, variables=settings, host=FakeHost(there, peers={PLACE: stand_in.peer}))
-    return stack, stand_in
-
-
-def part_of(stack, secrets=None, **options):
-    given = {name: entry.get("default") for name, entry in Hasura.SPEC.items()}
-    return Hasura(stack, dict(given, **options), secrets or {})
-
-
-def environment(plan, service="hasura"):
-    return plan.fragment["services"][service]["environment"]
+    return starter(monkeypatch, tmp_path)
 
 
 # -- what the engine is told -----------------------------------------------------------------------------------------------
@@ -373,144 +267,6 @@ def test_an_engine_that_does_not_run_is_hardened_all_the_same(engine):
     assert any("could not be looked at" in text for text in plan.left)
 
 
-# -- permissions -------------------------------------------------------------------------------------------------------------
-
-WANTED = [
-    {
-        "table": {"schema": "public", "name": "posts"},
-        "select_permissions": [FILTERED],
-        "update_permissions": [permission("user", columns=["title"], filter=OWN)],
-    }
-]
-BEFORE = {
-    "select_permissions": [OPEN, permission("user", columns=["id", "password_hash"], filter=OWN, limit=5)],
-    "update_permissions": [permission("user", columns=["title"], filter={})],
-}
-
-
-def settled(stack, check=False, **options):
-    part = part_of(stack, variables=None, **options)
-    part.plan()
-    changes = Changes(stack.host, check)
-    part.settle(changes)
-    return part, changes
-
-
-def told(changes):
-    return "".join(entry.get("prepared", "") for entry in changes.result()["diff"])
-
-
-def test_check_mode_shows_the_difference_and_changes_nothing(engine):
-    stack, stand_in = demo(engine, metadata(**BEFORE), variables={ADMIN: STRONG})
-    before = copy.deepcopy(stand_in.metadata())
-    _part, changes = settled(stack, True, permissions=WANTED)
-    assert changes.changed and '"published"' in told(changes) and 'instead of {"columns"' in told(changes)
-    assert stand_in.metadata() == before
-
-
-def test_permissions_are_set_in_one_step_and_only_those_that_are_given(engine):
-    stack, stand_in = demo(engine, metadata(**BEFORE), variables={ADMIN: STRONG})
-    untouched = copy.deepcopy(stand_in.metadata()["sources"][0]["tables"][1])
-    _part, changes = settled(stack, permissions=WANTED)
-    posts, users = stand_in.metadata()["sources"][0]["tables"]
-    assert FILTERED in posts["select_permissions"] and OPEN not in posts["select_permissions"]
-    assert BEFORE["select_permissions"][1] in posts["select_permissions"] and users == untouched
-    assert posts["update_permissions"] == WANTED[0]["update_permissions"]
-    assert [
-        body for _method, path, body in stand_in.asked if path == "/v1/metadata" and '"bulk"' in body
-    ].__len__() == 1
-    _part, again = settled(stack, permissions=WANTED)
-    assert changes.changed and not again.changed
-
-
-def test_permissions_are_put_back_where_the_run_fails_later(engine):
-    stack, stand_in = demo(engine, metadata(**BEFORE), variables={ADMIN: STRONG})
-    before = permissions_of(stand_in.metadata())
-    part = part_of(stack, permissions=WANTED)
-    part.plan()
-    changes = Changes(stack.host, False)
-    part.prepare(changes)
-    assert permissions_of(stand_in.metadata()) != before
-    part.settle(changes)
-    part.revert()
-    assert permissions_of(stand_in.metadata()) == before
-
-
-def test_what_hasura_refuses_is_told_and_none_of_it_is_done(engine, monkeypatch):
-    stack, stand_in = demo(engine, metadata(**BEFORE), variables={ADMIN: STRONG})
-
-    def refuse(document, command):
-        raise stand_in.Wrong("not-exists", 'column "nope" does not exist')
-
-    monkeypatch.setattr(stand_in, "change", refuse)
-    with pytest.raises(ChangeError, match="nope"):
-        settled(stack, permissions=WANTED)
-
-
-def test_a_table_that_is_not_tracked_is_refused_before_anything_changes(engine):
-    stack, _engine = demo(engine)
-    wanted = [{"table": "orders", "select_permissions": [FILTERED]}]
-    with pytest.raises(Refused, match=r"public\.orders.*track"):
-        part_of(stack, permissions=wanted).plan()
-
-
-@pytest.mark.parametrize(
-    "entries",
-    [
-        [{"select_permissions": [FILTERED]}],
-        [{"table": "posts"}],
-        [{"table": "posts", "select_permission": [FILTERED]}],
-        [{"table": "posts", "select_permissions": FILTERED}],
-        [{"table": "posts", "select_permissions": [{"role": "user"}]}],
-        [{"table": "posts", "select_permissions": [permission("user", columns=["id"])]}],
-        [{"table": "posts", "select_permissions": [permission("user", filter={})]}],
-        [{"table": "posts", "insert_permissions": [permission("user", filter={})]}],
-        [{"table": "posts", "select_permissions": [permission("admin", columns=["id"], filter={})]}],
-        [{"table": "posts", "select_permissions": [FILTERED]}, {"table": "public.posts", "select_permissions": [OPEN]}],
-    ],
-    ids=str,
-)
-def test_permissions_that_do_not_say_what_they_mean_are_refused(entries):
-    with pytest.raises(Refused, match="hasura_permissions"):
-        hasura_permissions.wishes(entries)
-
-
-@pytest.mark.parametrize(
-    "action, first, second, alike",
-    [
-        (
-            "select",
-            {"columns": ["b", "a"], "filter": {}},
-            {"columns": ["a", "b"], "filter": {}, "allow_aggregations": False},
-            True,
-        ),
-        ("insert", {"check": {}}, {"check": {}, "columns": "*", "backend_only": False, "set": {}}, True),
-        ("update", {"columns": ["a"], "filter": OWN, "check": None}, {"columns": ["a"], "filter": OWN}, True),
-        ("update", {"columns": ["a"], "filter": OWN, "check": {}}, {"columns": ["a"], "filter": OWN}, False),
-        ("select", {"columns": ["a"], "filter": {}, "limit": 1}, {"columns": ["a"], "filter": {}, "limit": 2}, False),
-        ("select", {"columns": "*", "filter": {}}, {"columns": ["a"], "filter": {}}, False),
-    ],
-)
-def test_what_hasura_leaves_out_or_sorts_anew_is_no_difference(action, first, second, alike):
-    assert hasura_permissions.same(first, second, action) == alike
-
-
-def test_what_is_wrong_is_told_with_what_to_give_instead():
-    found = hasura_permissions.findings(
-        metadata(
-            update_permissions=[permission("user", columns=["title"], filter={})],
-            delete_permissions=[permission("user", filter=OWN)],
-            select_permissions=[permission("user", columns="*", filter=OWN)],
-        ),
-        {("user", "public.posts"): ["id", "otp_secret"]},
-    )
-    assert [(one.problem, one.suggestion) for one in found] == [
-        ("may select any number of rows", "give it a limit of 100"),
-        ("may select otp_secret", 'name the columns ["id"] only'),
-        ("may update any row", 'give it the filter {"user_id": {"_eq": "X-Hasura-User-Id"}}'),
-    ]
-
-
 # -- the effect --------------------------------------------------------------------------------------------------------------
 
 GOOD = {
@@ -552,5 +308,16 @@ def test_an_engine_that_still_takes_the_old_secret_is_not_hardened(engine):
 
 def test_a_deployment_without_hasura_is_told_so(engine):
     stack = FakeStack({"nginx": {"image": "nginx"}})
-    plan = part_of(stack, permissions=WANTED).plan()
+    plan = part_of(stack, permissions=[{"table": "posts", "select_permissions": [FILTERED]}]).plan()
     assert plan.fragment == {} and plan.left == ["the deployment has no hasura service"]
+
+
+def test_a_deployment_that_fills_the_role_in_again_is_told_so(engine):
+    stack, _engine = demo(engine, metadata(select_permissions=[OPEN]), variables={ROLE: "public"})
+    assert any("take %s out of the env files" % ROLE in text for text in part_of(stack).plan().left)
+
+
+def test_an_empty_allow_list_that_is_on_is_told(engine):
+    stack, _engine = demo(engine)
+    assert any("allow-list" in text for text in part_of(stack, allowlist_enabled=True).plan().left)
+    assert not any("allow-list" in text for text in part_of(stack).plan().left)

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from ansible_collections.nself.prod.plugins.module_utils.audit.collect.hasura import EXPORT, MALFORMED, TYPE
@@ -62,6 +63,20 @@ class Engine:
         answer = self._ask("POST", "/v1/graphql", query, dict(self._admin(), **{"X-Hasura-Role": role}))
         shown = graphql_answer.plain_fields(graphql_answer.parse(answer.text))
         return [shown.get("t%d" % number) for number in range(len(types))]
+
+    def wait(self, seconds: float) -> None:
+        """Wait until it is up. Raises ChangeError where it is not in time."""
+        until = time.monotonic() + seconds
+        while True:
+            try:
+                if self.healthy():
+                    return
+                problem = ChangeError("%s is not healthy" % self.name)
+            except ChangeError as error:
+                problem = error
+            if time.monotonic() >= until:
+                raise problem
+            time.sleep(1.0)
 
     # -- as a stranger ---------------------------------------------------------------------------------------------------
 

@@ -23,6 +23,7 @@ from ansible_collections.nself.prod.plugins.module_utils.parse.hasura_metadata i
     permissions_of,
 )
 
+START_SECONDS = 60.0  # that an engine may take until it answers
 CLI_CONFIG = "hasura/config.yaml"  # of the hasura CLI, which may hold the admin secret
 
 
@@ -120,6 +121,10 @@ class Hasura(Part):
         except ValueError as problem:
             plan.left.append("Hasura's permissions could not be looked at: %s" % problem)
             return None
+        if self.options["allowlist_enabled"] and not export.get("allowlist"):
+            plan.left.append(
+                "Hasura's allow-list is on and empty, so every query but the administrator's is refused: put yours on it"
+            )
         columns = _columns_of(engine, entries)
         plan.left += [finding.text for finding in permissions.findings(export, columns)]
         return export, _spelled_out(entries, columns)
@@ -153,6 +158,11 @@ class Hasura(Part):
             free = [name for name in names if not permissions.access_of(looked_at[0], looked_at[1], name).used]
         entry = settings.role_variable(found.role, bool(declared), table.UNAUTHORIZED_ROLE in raw, free)
         values.update(entry)
+        if not found.role and entry.get(table.UNAUTHORIZED_ROLE):
+            plan.left.append(
+                "Hasura: requests without a token act as %s, which may do nothing; to have them refused, take %s out of the env files"
+                % (entry[table.UNAUTHORIZED_ROLE], table.UNAUTHORIZED_ROLE)
+            )
         out: Dict[str, Any] = {
             "environment": {name: None if value is None else literal(value) for name, value in values.items()}
         }
@@ -216,6 +226,7 @@ class Hasura(Part):
             return
         self.stack.refresh()
         engine = self._engine(self.stack.of("hasura")[0])
+        engine.wait(START_SECONDS)
         engine.change(self._undo, 0)
         self._undo = []
 
