@@ -200,6 +200,25 @@ def test_a_literal_secret_of_the_compose_file_is_replaced_once(engine):
     assert plan.settings == {} and environment(plan)[ADMIN] == "${%s}" % ADMIN
 
 
+def test_an_engine_without_a_secret_is_given_one(engine):
+    stack, _engine = demo(engine, variables={ADMIN: ""}, running={ADMIN: None})
+    for models in (stack.services, stack.raw):
+        del models["hasura"]["environment"][ADMIN]
+    plan = part_of(stack).plan()
+    assert environment(plan)[ADMIN] == "${%s}" % ADMIN and len(plan.settings[ADMIN]) == 64
+    # One that its own start script reads from a file is nobody's to judge.
+    stack.services["hasura"]["environment"][ADMIN + "_FILE"] = "/run/secrets/hasura"
+    plan = part_of(stack).plan()
+    assert plan.settings == {} and ADMIN not in environment(plan)
+
+
+def test_metadata_that_holds_the_old_secret_is_told(engine):
+    export = metadata()
+    export["actions"] = [{"name": "mail", "definition": {"type": "query", "headers": [{"name": "x", "value": WEAK}]}}]
+    stack, _engine = demo(engine, export)
+    assert any("metadata holds the old admin secret" in text for text in part_of(stack).plan().left)
+
+
 # -- requests without a token ------------------------------------------------------------------------------------------------
 
 

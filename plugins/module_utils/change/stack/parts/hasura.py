@@ -7,6 +7,7 @@ Permissions are the one thing of its metadata that is ever changed, and only tho
 
 from __future__ import annotations
 
+import json
 from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from ansible_collections.nself.prod.plugins.module_utils.change.changes import ChangeError, Changes
@@ -83,6 +84,8 @@ class Hasura(Part):
                 found[table.ADMIN_SECRET] = secret.FROM_FILES
             if found:
                 fragment.setdefault(service, {}).setdefault("environment", {}).update(found)
+        if "metadata" not in self.options["enabled_apis"] and self.stack.of("auth"):
+            plan.left.append("Hasura serves no metadata API: hasura-auth cannot set up its tables there when it starts")
         plan.fragment = {"services": fragment}
         plan.left = list(dict.fromkeys(plan.left))
         return plan
@@ -95,6 +98,12 @@ class Hasura(Part):
             self.stack.variables,
             self.stack.environment(service),
         )
+        model = self._model(service)
+        if model.get(table.ADMIN_SECRET + "_FILE") and not given and not self._old_secret:
+            plan.left.append(
+                "Hasura's admin secret comes from a file in its container, where it cannot be judged: it stays"
+            )
+            return secret.Choice("")
         place = self.stack.path(".env")
         choice = secret.choose(given, self.options["admin_secret_weak"], self._old_secret, place)
         plan.left += choice.left
@@ -115,6 +124,10 @@ class Hasura(Part):
         except ChangeError as problem:
             plan.left.append("Hasura's permissions could not be looked at: %s" % problem)
             return None
+        if self._replaced and secret.told_elsewhere(self._old_secret, {"metadata": json.dumps(export)}):
+            plan.left.append(
+                "Hasura's metadata holds the old admin secret, as a header of an action or trigger: change it there too"
+            )
         try:
             export = permissions.after(export, self._wanted)
             entries = permissions_of(export)
