@@ -13,6 +13,7 @@ from ansible_collections.nself.prod.plugins.module_utils.audit.tables.web_probes
 from ansible_collections.nself.prod.plugins.module_utils.change.changes import ChangeError
 from ansible_collections.nself.prod.plugins.module_utils.host import Host, HostError
 from ansible_collections.nself.prod.plugins.module_utils.parse import graphql_answer
+from ansible_collections.nself.prod.plugins.module_utils.parse.hasura_metadata import sources_of
 from ansible_collections.nself.prod.plugins.module_utils.parse.http_headers import cors_problem
 from ansible_collections.nself.prod.plugins.module_utils.probe import http
 
@@ -44,6 +45,10 @@ class Engine:
         document = graphql_answer.parse(answer.text)
         if not isinstance(document, dict):
             raise ChangeError("%s: its metadata is no JSON" % self.name)
+        try:
+            sources_of(document)
+        except ValueError as error:
+            raise ChangeError("%s: its metadata cannot be read: %s" % (self.name, error)) from None
         version = document.get("resource_version")
         return document.get("metadata", document), version if isinstance(version, int) else 0
 
