@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 import re
 from fnmatch import fnmatchcase
-from typing import Any, Dict, Iterable, List, Mapping, Optional, Tuple
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 from ansible_collections.nself.prod.plugins.module_utils.audit.checks.auth_service import PRIVILEGED_ROLES
 from ansible_collections.nself.prod.plugins.module_utils.audit.redirects import redirect_problem
@@ -108,6 +108,18 @@ def in_force(part: str, options: Mapping[str, Any], declared: Mapping[str, Any])
         if _holds(value, options.get(rule.option)):
             out[name] = text
     return out
+
+
+def concerns(name: str, parts: Sequence[str]) -> bool:
+    """Tell whether a setting is one for these parts. What is for none of them alone is for a run of several."""
+    rule, entry = rule_of(name), guide.find(name)
+    if rule is not None and rule.part:
+        return rule.part in parts
+    if entry is None:
+        return False
+    readers = {part for reader in entry.readers for part in table.PARTS_OF_READERS.get(reader, (reader,))}
+    readers |= {name.split("_", 1)[0].lower()} if not readers else set()
+    return bool(readers & set(parts)) or len(parts) > 1 and not readers & set(table.ALL_PARTS)
 
 
 # -- one setting ---------------------------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from typing import Any, Dict, Iterable, List, Mapping, Optional, Tuple
 
 from ansible_collections.nself.prod.plugins.module_utils.audit.checks.jwt import NAME, judge_key
 from ansible_collections.nself.prod.plugins.module_utils.audit.model import Missing
-from ansible_collections.nself.prod.plugins.module_utils.audit.policy import POLICY
+from ansible_collections.nself.prod.plugins.module_utils.audit.policy import Policy
 from ansible_collections.nself.prod.plugins.module_utils.audit.reduce import Reducer
 
 HASHES = {"HS256": hashlib.sha256, "HS384": hashlib.sha384, "HS512": hashlib.sha512}
@@ -30,6 +30,7 @@ TYPE_NAMES = ("HASURA_JWT_TYPE", "AUTH_JWT_TYPE")
 # nself writes a key that everybody knows under these, unless a file of the project has them.
 ALWAYS_SET = ("AUTH_JWT_SECRET", "AUTH_JWT_KEY")
 SHORTEST_COPY = 8  # characters: a shorter value is the same as the key by accident
+_POLICY: Any = Policy()  # what the audit asks for where nobody asks for something else
 CLAIMS = "https://hasura.io/jwt/claims"
 # A configuration with one of these wants tokens of a form that is its own.
 OWN_FORMS = ("claims_namespace", "claims_namespace_path", "claims_map", "claims_format", "audience", "header")
@@ -66,12 +67,10 @@ def problem(config: Mapping[str, Any]) -> str:
     properties = Reducer("-").jwt(json.dumps(config))
     if properties["jwk_url"]:
         return "" if properties["jwk_url"].startswith("https://") else "its keys come over plain HTTP"
-    if properties["type"] not in POLICY["jwt_algorithms"].default:
+    if properties["type"] not in _POLICY["jwt_algorithms"]:
         return "its algorithm is none that is allowed"
     try:
-        good, text = judge_key(
-            properties, int(POLICY["jwt_hmac_min_length"].default), int(POLICY["jwt_rsa_min_bits"].default)
-        )
+        good, text = judge_key(properties, _POLICY["jwt_hmac_min_length"], _POLICY["jwt_rsa_min_bits"])
     except Missing as missing:
         return missing.detail or "its key cannot be read"
     return "" if good else text
@@ -79,7 +78,7 @@ def problem(config: Mapping[str, Any]) -> str:
 
 def of_key(key: str, kind: str) -> Dict[str, Any]:
     """Return the configuration that nself would make of a bare key."""
-    return {"type": kind if kind in POLICY["jwt_algorithms"].default else GENERATED_TYPE, "key": key}
+    return {"type": kind if kind in _POLICY["jwt_algorithms"] else GENERATED_TYPE, "key": key}
 
 
 def candidates(texts: Iterable[str], variables: Mapping[str, str]) -> List[Dict[str, Any]]:

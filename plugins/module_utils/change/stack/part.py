@@ -79,6 +79,7 @@ class Part:
     """One role's part. stack: the deployment (stack.py); options: by the names of SPEC; secrets: by the names of SECRETS.
 
     The methods are called in the order in which they stand here; plan() once, and it reads only.
+    follows: settings of the guide that the env files declare and the options make true, as {name: value}, without secrets.
     """
 
     name = ""
@@ -89,6 +90,7 @@ class Part:
         self.stack = stack
         self.options = options
         self.secrets = secrets
+        self.follows: Dict[str, str] = {}
 
     def plan(self) -> Plan:
         """Return what is wanted. Raises Refused for what cannot be."""

@@ -89,7 +89,7 @@ class Transaction:
         )
         for part in self.parts:
             plan = self.plans[part.name]
-            known = _known(plan)
+            known = _known(plan, part.follows)
             fragment = _with_labels(plan.fragment, part.name, plan)
             new.roles[part.name] = overrides.document(fragment, part.name, known)
             if not fragment and len(known) == 1:
@@ -449,10 +449,11 @@ def finish_earlier(host: Any, check: bool) -> None:
     Guard(host, "none", LONGEST, patience=300).make_way(check)
 
 
-def _known(plan: Plan) -> Dict[str, Any]:
+def _known(plan: Plan, follows: Mapping[str, str]) -> Dict[str, Any]:
     out: Dict[str, Any] = {"version": 1}
-    if plan.used:
-        out["settings"] = sorted(plan.used)
+    if follows:
+        # With their values: the audit takes a setting for effective only while the env files still say the same.
+        out["settings"] = dict(follows)
     if plan.postgres_settings:
         out["postgres_settings"] = plan.postgres_settings
     if plan.database_urls:

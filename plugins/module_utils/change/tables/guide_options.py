@@ -24,6 +24,10 @@ ON, OFF = MORE, LESS
 NO_PRIVILEGE, OWN_SITES = "no privileged role", "own sites"
 
 
+ALL_PARTS = ("containers", "postgres_tls", "postgres_audit", "hasura", "auth", "minio", "redis", "nginx")
+PARTS_OF_READERS = {"compose": ("containers",), "postgres": ("postgres_tls", "postgres_audit")}
+
+
 @dataclass(frozen=True)
 class Rule:
     """One setting, or a family with a star. option: "" where no role follows it, with what to do in `instead`.
@@ -76,7 +80,13 @@ def _of_auth(setting: auth.Setting) -> Rule:
     kind = CHOICE if setting.choices else _KINDS[setting.kind]
     # hasura-auth has its address of the application from the env files anyway.
     return Rule(
-        setting.name, "auth", setting.option, kind, stricter, choices=setting.choices, asked=setting.option == "client_url"
+        setting.name,
+        "auth",
+        setting.option,
+        kind,
+        stricter,
+        choices=setting.choices,
+        asked=setting.option == "client_url",
     )
 
 
@@ -95,7 +105,9 @@ AUTH = tuple(map(_of_auth, auth.SETTINGS)) + (
     Rule(_SIGNUP + "*", "auth", "rate_limit_signup_burst", COUNT, LESS),
     Rule("AUTH_ALLOWED_REDIRECT_URLS", "auth", "redirect_urls", LIST, OWN_SITES),
     Rule("AUTH_EMAIL_VERIFICATION_REQUIRED", "auth", "email_verified", BOOL, ON),
-    _none("AUTH_SMTP_HOST", "set it, with its port, user and password, in the env file that wins, and run `nself build`"),
+    _none(
+        "AUTH_SMTP_HOST", "set it, with its port, user and password, in the env file that wins, and run `nself build`"
+    ),
 )
 
 RULES = AUTH
