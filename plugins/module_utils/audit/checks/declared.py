@@ -98,6 +98,8 @@ def _unreadable(facts: Any) -> List[Missing]:
 def _nevertheless(facts: Any, entry: GuideSetting, declared: guide.Declared, outcome: guide.Outcome) -> guide.Outcome:
     """Return a dead name's outcome with what runs, or that what it says is in force by another name, or by a role that followed it."""
     item = _followed(facts).get(declared.name)
+    if item and not isinstance(item.get("role"), str):
+        raise Missing(declared.name, Reason.ERROR, "which role followed it is not known")
     if item and item["value"] == declared.value:
         _holders(facts)  # what a role once did is something only where it is known what there is
         text = "%s was followed by the role %s" % (guide.shown(declared.name, declared.value), item["role"])
