@@ -22,14 +22,17 @@ from ansible_collections.nself.prod.plugins.module_utils.change.tables.guide_opt
 from ansible_collections.nself.prod.plugins.module_utils.deployment import guide
 
 SETTINGS, ENV_FILES = "nself_settings", "the env files"
+EVERYBODY = ("*", "all", "0.0.0.0/0", "::/0", "0.0.0.0", "::")
+EVERY_CONTAINER = "container"  # as the first word of a limit
 CLOSE = 0.85  # likeness of a name that was probably meant
 Options = Dict[str, Dict[str, Any]]
 
 
-def rule_of(name: str) -> Optional[Rule]:
-    """Return the rule of a setting: its own, else that of the first family that it belongs to."""
+def rules_of(name: str) -> List[Rule]:
+    """Return the rules of a setting: its own, else those of the first family that it belongs to."""
     own = [rule for rule in table.RULES if rule.name == name]
-    return (own + [rule for rule in table.RULES if "*" in rule.name and fnmatchcase(name, rule.name)] + [None])[0]
+    family = next((rule.name for rule in table.RULES if "*" in rule.name and fnmatchcase(name, rule.name)), "")
+    return own or [rule for rule in table.RULES if rule.name == family]
 
 
 def options_of(settings: Mapping[str, Any], source: str) -> Tuple[Options, List[str]]:
@@ -43,27 +46,38 @@ def options_of(settings: Mapping[str, Any], source: str) -> Tuple[Options, List[
     refusals: List[str] = []
     for name, given in sorted(settings.items(), key=lambda pair: (_is_dead(pair[0]), pair[0])):
         text = _written(given)
-        rule = rule_of(name)
-        if source == ENV_FILES and (not text or guide.is_variable(text) or is_secret_name(name) or rule and rule.asked):
+        if source == ENV_FILES and (not text or guide.is_variable(text) or is_secret_name(name)):
             continue
-        if rule is None or not rule.option:
-            refusal = _unfollowed(name, text, source, rule)
+        rules = rules_of(name)
+        if not any(rule.option for rule in rules):
+            refusal = _unfollowed(name, source, rules)
             refusals += [refusal] if refusal else []
-            continue
-        try:
-            value = convert(rule, name, text)
-        except ValueError as error:
-            refusals.append("%s: %s=%s is not taken: %s" % (source, name, shown(name, text), error))
-            continue
-        place = (rule.part, rule.option)
-        if isinstance(value, dict):
-            value = _merged(found.get(rule.part, {}).get(rule.option) or {}, value)
-        elif place in by and found[rule.part][rule.option] != value:
-            refusals.append("%s: %s says something else than %s, which counts" % (source, name, by[place]))
-            continue
-        by.setdefault(place, name)
-        found.setdefault(rule.part, {})[rule.option] = value
+        for rule in rules:
+            if not rule.option or source == ENV_FILES and rule.asked:
+                continue
+            try:
+                problem = _put(found, by, rule, name, text)
+            except ValueError as error:
+                problem = "%s=%s is not taken: %s" % (name, shown(name, text), error)
+            if problem:
+                refusals.append("%s: %s" % (source, problem))
+                break
     return found, refusals
+
+
+def _put(found: Options, by: Dict[Tuple[str, str], str], rule: Rule, name: str, text: str) -> str:
+    """Put a setting's value where its rule says. Return why not. Raises ValueError for what the option does not take."""
+    value = convert(rule, name, text)
+    options, place = found.setdefault(rule.part, {}), (rule.part, rule.option)
+    if value is AS_IT_IS:
+        return ""
+    if isinstance(value, dict):
+        value = _merged(options.get(rule.option) or {}, value)
+    elif place in by and options[rule.option] != value:
+        return "%s says something else than %s, which counts" % (name, by[place])
+    by.setdefault(place, name)
+    options[rule.option] = value
+    return ""
 
 
 def merge(
@@ -72,54 +86,79 @@ def merge(
     given: Mapping[str, Any],
     from_settings: Mapping[str, Any],
     from_env: Mapping[str, Any],
+    declared: Iterable[str] = (),
 ) -> Tuple[Dict[str, Any], List[str]]:
     """Return (a part's options, what of the env files is not followed).
 
     The first that says something counts: given, by a variable of the role; from_settings; from_env, where it is not weaker than the
-    default; the default of spec.
+    default; the default of spec. declared: the names that from_env comes from.
     """
     out: Dict[str, Any] = {}
     told: List[str] = []
     for option, entry in spec.items():
         default = entry.get("default")
-        if given.get(option) is not None:
+        if isinstance(from_settings.get(option), dict) or isinstance(from_env.get(option), dict):
+            # A mapping: what is said of one thing says nothing of another.
+            layers = (default, from_env.get(option), from_settings.get(option), given.get(option))
+            merged: Dict[str, Any] = {}
+            for layer in layers:
+                merged = _merged(merged, layer or {})
+            out[option] = merged
+        elif given.get(option) is not None:
             out[option] = given[option]
         elif option in from_settings:
             out[option] = from_settings[option]
         elif option in from_env:
-            out[option], why = taken(part, option, from_env[option], default)
+            out[option], why = taken(part, option, from_env[option], default, declared)
             told += [why] if why else []
         else:
             out[option] = default
     return out, told
 
 
-def in_force(part: str, options: Mapping[str, Any], declared: Mapping[str, Any]) -> Dict[str, str]:
-    """Return those of the declared settings, without secrets, that a part's options make true as they are declared."""
+def declared_for(part: str, variables: Mapping[str, str]) -> Dict[str, str]:
+    """Return what variables declare of a part's settings, without secrets and what nobody filled in."""
+    return {
+        name: value
+        for name, value in variables.items()
+        if value.strip()
+        and not is_secret_name(name)
+        and not guide.is_variable(value)
+        and any(rule.part == part for rule in rules_of(name))
+    }
+
+
+def in_force(
+    part: str, options: Mapping[str, Any], declared: Mapping[str, str], used: Sequence[str] = ()
+) -> Dict[str, str]:
+    """Return those of a part's declared settings that its options make true as they are declared. used: those it reads by itself."""
     out = {}
-    for name, given in declared.items():
-        rule, text = rule_of(name), _written(given)
-        if rule is None or rule.part != part or not rule.option or is_secret_name(name) or not text:
-            continue
-        try:
-            value = convert(rule, name, text)
-        except ValueError:
-            continue
-        if _holds(value, options.get(rule.option)):
-            out[name] = text
+    for name, text in declared.items():
+        for rule in rules_of(name):
+            if rule.part != part or not rule.option:
+                continue
+            try:
+                value = convert(rule, name, text)
+            except ValueError:
+                continue
+            if name in used if rule.asked else _holds(value, options.get(rule.option)):
+                out[name] = text
     return out
 
 
 def concerns(name: str, parts: Sequence[str]) -> bool:
     """Tell whether a setting is one for these parts. What is for none of them alone is for a run of several."""
-    rule, entry = rule_of(name), guide.find(name)
-    if rule is not None and rule.part:
-        return rule.part in parts
+    followers, entry = {rule.part for rule in rules_of(name) if rule.part}, guide.find(name)
+    if followers:
+        return bool(followers & set(parts))
     if entry is None:
         return False
     readers = {part for reader in entry.readers for part in table.PARTS_OF_READERS.get(reader, (reader,))}
     readers |= {name.split("_", 1)[0].lower()} if not readers else set()
     return bool(readers & set(parts)) or len(parts) > 1 and not readers & set(table.ALL_PARTS)
+
+
+AS_IT_IS = object()  # a value that says what the part does anyway
 
 
 # -- one setting ---------------------------------------------------------------------------------------------------------
@@ -182,10 +221,10 @@ def _choice(rule: Rule, text: str) -> str:
     raise ValueError("it takes one of %s" % ", ".join(rule.choices))
 
 
-def _pattern(rule: Rule, text: str) -> str:
-    if not re.match(rule.choices[0] + r"\Z", text):
-        raise ValueError("it takes %s" % rule.choices[1])
-    return text
+def _only(rule: Rule, text: str) -> Any:
+    if text.lower() not in rule.choices:
+        raise ValueError("give %s_%s instead" % (rule.part, rule.option))
+    return AS_IT_IS
 
 
 def _duration(_rule: Rule, text: str) -> str:
@@ -214,7 +253,7 @@ _CONVERTERS = {
     table.LIST: lambda rule, text: [part.strip() for part in text.split(",") if part.strip()],
     table.WORDS: lambda rule, text: [part for part in re.split(r"[\s,]+", text) if part],
     table.CHOICE: _choice,
-    table.PATTERN: _pattern,
+    table.ONLY: _only,
     table.HEADER: _header,
 }
 
@@ -222,25 +261,28 @@ _CONVERTERS = {
 # -- what the env files say against the default ---------------------------------------------------------------------------
 
 
-def taken(part: str, option: str, value: Any, default: Any) -> Tuple[Any, str]:
+def taken(part: str, option: str, value: Any, default: Any, declared: Iterable[str] = ()) -> Tuple[Any, str]:
     """Return (what counts, why that is not what the env files say, or "")."""
     rules = [rule for rule in table.RULES if (rule.part, rule.option) == (part, option)]
     stricter = rules[0].stricter if rules else table.EITHER
-    names = " or ".join(dict.fromkeys(rule.name for rule in rules))
+    said = [name for name in sorted(declared) if set(rules) & set(rules_of(name))]
+    names = " and ".join(said) or "what stands there"
     if stricter == table.OWN_SITES:
         good = [url for url in value if not redirect_problem(url)]
         dropped = [url for url in value if redirect_problem(url)]
-        told = "%s of the env files: %s is no https site of yours" % (names, ", ".join(dropped)) if dropped else ""
+        told = "%s in the env files: %s is no https site of yours" % (names, ", ".join(dropped)) if dropped else ""
         return (good or default), told
     if not _weaker(stricter, value, default):
         return value, ""
-    text = "%s of the env files is weaker than the default %s, which counts; give it in nself_settings, or as %s_%s, to have it"
+    text = "%s in the env files is weaker than the default %s, which counts; give it in nself_settings, or as %s_%s, to have it"
     return default, text % (names, _plain(default), part, option)
 
 
 def _weaker(stricter: str, value: Any, default: Any) -> bool:
     if stricter == table.NO_PRIVILEGE:
         return bool({str(item).lower() for item in _listed(value)} & set(PRIVILEGED_ROLES))
+    if stricter == table.NOT_ALL:
+        return bool({str(item).lower() for item in _listed(value)} & set(EVERYBODY))
     if default is None or stricter == table.EITHER:
         return False
     if stricter == table.NEVER:
@@ -272,6 +314,8 @@ def _plain(value: Any) -> str:
 
 
 def _holds(value: Any, found: Any) -> bool:
+    if value is AS_IT_IS:
+        return True
     if isinstance(value, dict):
         return isinstance(found, dict) and all(_holds(item, found.get(key)) for key, item in value.items())
     if isinstance(value, list) and isinstance(found, list):
@@ -294,15 +338,15 @@ def _is_dead(name: str) -> bool:
     return entry is None or entry.verdict != guide_settings.READ
 
 
-def _unfollowed(name: str, text: str, source: str, rule: Optional[Rule]) -> str:
+def _unfollowed(name: str, source: str, rules: Sequence[Rule]) -> str:
     """Return why a setting is refused, and the nearest that is followed; "" where the env files may hold it without a word."""
     entry = guide.find(name)
     if source == ENV_FILES and (entry is None or entry.verdict in (guide_settings.READ, guide_settings.TRANSLATE)):
         return ""  # none of the guide's, or one that compose hands on by itself
     close = nearest_name(name)
     hint = "; did you mean %s?" % close if close else ""
-    if rule is not None:
-        return "%s: %s is followed by no role: %s%s" % (source, name, rule.instead, hint)
+    if rules:
+        return "%s: %s is followed by no role: %s%s" % (source, name, rules[0].instead, hint)
     if entry is None:
         return "%s: %s is no setting that anything reads%s" % (source, name, hint)
     if entry.verdict == guide_settings.UNSUPPORTED:
@@ -324,6 +368,6 @@ def unknown_secrets(names: Iterable[str], known: Iterable[str]) -> List[str]:
     out = []
     for name in sorted(set(names) - known):
         if guide.find(name) is not None or is_secret_name(name) and name.isupper():
-            refusal = _unfollowed(name, "", SETTINGS, rule_of(name))
+            refusal = _unfollowed(name, SETTINGS, rules_of(name))
             out.append(refusal or "%s: %s is followed by no role" % (SETTINGS, name))
     return out

@@ -89,8 +89,13 @@ def candidates(texts: Iterable[str], variables: Mapping[str, str]) -> List[Dict[
     return [config for config in found if config]
 
 
-def choose(found: List[Dict[str, Any]], issuer: Optional[str], keep_weak: bool, default_issuer: str) -> Choice:
-    """Return the first good configuration, else a weak one with a new key, or as it is with keep_weak; with an issuer."""
+def choose(
+    found: List[Dict[str, Any]], issuer: Optional[str], keep_weak: bool, default_issuer: str, kind: Optional[str] = None
+) -> Choice:
+    """Return the first good configuration, else a weak one with a new key, or as it is with keep_weak; with an issuer.
+
+    kind: the HMAC algorithm where it is to be another; an asymmetric key has its own.
+    """
     # What else a configuration says of tokens stays with a key that came without; a key of another kind goes with its kind.
     kept = {name: value for name, value in (found[0] if found else {}).items() if name in OWN_FORMS + ("issuer",)}
     good = next((config for config in found if not problem(config)), None)
@@ -104,7 +109,10 @@ def choose(found: List[Dict[str, Any]], issuer: Optional[str], keep_weak: bool, 
         # Somebody else signs, under a name that only they know.
         return Choice(dict(chosen.config, issuer=issuer), chosen.made, chosen.weak) if issuer else chosen
     named = issuer or chosen.config.get("issuer") or default_issuer
-    return Choice(dict(chosen.config, issuer=named), chosen.made, chosen.weak)
+    config = dict(chosen.config, issuer=named)
+    if kind and config.get("type") in HASHES:
+        config["type"] = kind
+    return Choice(config, chosen.made, chosen.weak)
 
 
 def text_of(config: Mapping[str, Any]) -> str:

@@ -68,12 +68,14 @@ SETTINGS = (
 DEFAULT_ROLE, DEFAULT_ALLOWED_ROLES = "user", ("me", "user")
 DEFAULT_ISSUER = "hasura-auth"  # what it writes into tokens where the JSON names none: those that are in use stay valid
 PORT = "4000"
+HMAC_TYPES = ("HS256", "HS384", "HS512")
 
 
 def _spec() -> Dict[str, Any]:
     out: Dict[str, Any] = {
         "image": {"type": "str"},
         "jwt_issuer": {"type": "str"},
+        "jwt_type": {"type": "str", "choices": list(HMAC_TYPES)},
         "jwt_weak": {"type": "str", "choices": ["replace", "keep"], "default": "replace"},
     }
     for setting in SETTINGS:

@@ -15,13 +15,13 @@ from ansible_collections.nself.prod.plugins.module_utils.change.tables import au
 
 # How a value is turned into the option's. FROM_GUIDE: by what the reader of the setting takes, then as text.
 TEXT, FROM_GUIDE, BOOL, OPPOSITE, COUNT, SECONDS, DAYS = "text", "guide", "bool", "opposite", "count", "seconds", "days"
-DURATION, LIST, WORDS, CHOICE, PATTERN, HEADER = "duration", "list", "words", "choice", "pattern", "header"
+DURATION, LIST, WORDS, CHOICE, HEADER, ONLY = "duration", "list", "words", "choice", "header", "only"
 
 # Which of two values is the stricter one: a value of the env files counts where it is not weaker than the default. A tuple: words, the
 # weakest first. NEVER: no other value than the default is taken from there. EITHER: there is no weaker one.
 LESS, MORE, EITHER, NEVER, SUBSET = "less", "more", "either", "never", "subset"
 ON, OFF = MORE, LESS
-NO_PRIVILEGE, OWN_SITES = "no privileged role", "own sites"
+NO_PRIVILEGE, OWN_SITES, NOT_ALL = "no privileged role", "own sites", "not everybody"
 
 
 ALL_PARTS = ("containers", "postgres_tls", "postgres_audit", "hasura", "auth", "minio", "redis", "nginx")
@@ -30,10 +30,11 @@ PARTS_OF_READERS = {"compose": ("containers",), "postgres": ("postgres_tls", "po
 
 @dataclass(frozen=True)
 class Rule:
-    """One setting, or a family with a star. option: "" where no role follows it, with what to do in `instead`.
+    """One setting, or a family with a star; several rules of one name all hold.
 
-    key: where in an option that is a dict the value goes, with a star for what the name has there; choices: of a CHOICE; of a PATTERN the
-    expression and what it means; of a HEADER what `true` stands for. asked: only where it is given in nself_settings.
+    option: "" where no role follows it, with what to do in `instead`. key: where in an option that is a dict the value goes, with a star for
+    what the name has there; choices: of a CHOICE; of an ONLY the words for what the part does anyway, where any other is refused; of a
+    HEADER what `true` stands for. asked: the part reads the env files itself, so only what is given in nself_settings becomes an option.
     """
 
     name: str
@@ -94,6 +95,7 @@ _LOGIN, _SIGNUP = "AUTH_RATE_LIMIT_LOGIN_", "AUTH_RATE_LIMIT_SIGNUP_"
 
 AUTH = tuple(map(_of_auth, auth.SETTINGS)) + (
     Rule("AUTH_JWT_ISSUER", "auth", "jwt_issuer"),
+    Rule("HASURA_JWT_TYPE", "auth", "jwt_type", CHOICE, choices=auth.HMAC_TYPES, asked=True),
     Rule("AUTH_ACCESS_TOKEN_EXPIRY", "auth", "access_token_seconds", SECONDS, LESS),
     Rule("AUTH_REFRESH_TOKEN_EXPIRY", "auth", "refresh_token_seconds", SECONDS, LESS),
     Rule("AUTH_PASSWORD_PREVENT_COMMON", "auth", "password_hibp", BOOL, ON),
@@ -110,4 +112,83 @@ AUTH = tuple(map(_of_auth, auth.SETTINGS)) + (
     ),
 )
 
-RULES = AUTH
+_HASURA = "HASURA_GRAPHQL_"
+
+HASURA = (
+    Rule(_HASURA + "ENABLE_CONSOLE", "hasura", "console_enabled", BOOL, OFF),
+    Rule("HASURA_DEV_MODE", "hasura", "dev_mode", BOOL, OFF),
+    Rule(_HASURA + "DEV_MODE", "hasura", "dev_mode", BOOL, OFF),
+    Rule(_HASURA + "ENABLE_TELEMETRY", "hasura", "telemetry_enabled", BOOL, OFF),
+    Rule(_HASURA + "ENABLE_ALLOWLIST", "hasura", "allowlist_enabled", BOOL, ON),
+    Rule(_HASURA + "ENABLED_APIS", "hasura", "enabled_apis", LIST, SUBSET),
+    Rule(_HASURA + "UNAUTHORIZED_ROLE", "hasura", "unauthorized_role", TEXT, asked=True),
+    Rule(_HASURA + "CORS_DOMAIN", "hasura", "cors_domains", LIST, asked=True),
+    Rule("CORS_ALLOWED_ORIGINS", "hasura", "cors_domains", LIST, OWN_SITES),
+    Rule("CORS_ALLOWED_ORIGINS", "nginx", "cors_origins", LIST, OWN_SITES),
+    Rule("HASURA_LOG_LEVEL", "hasura", "log_level", CHOICE, choices=("debug", "info", "warn", "error"), asked=True),
+    Rule(_HASURA + "WEBSOCKET_CONNECTION_INIT_TIMEOUT", "hasura", "websocket_init_timeout", COUNT, LESS),
+    Rule(_HASURA + "WS_CONNECTION_INIT_TIMEOUT", "hasura", "websocket_init_timeout", SECONDS, LESS),
+    Rule(_HASURA + "PG_CONNECTIONS", "hasura", "pg_connections", COUNT, LESS),
+    Rule(_HASURA + "MAX_CONNECTIONS", "hasura", "pg_connections", COUNT, LESS),
+)
+
+_HTTP = "Hasura and hasura-auth decide it: the role nginx only chooses the origins, by CORS_ALLOWED_ORIGINS"
+_ZONES = "nself's zones and those of the role nginx have rates of their own: see nginx_rate_limits_enabled"
+
+NGINX = (
+    _none("CORS_*", _HTTP),
+    _none("NGINX_RATE_LIMIT", _ZONES),
+    _none("RATE_LIMIT_*", _ZONES),
+    _none("SSL_ENABLED", "nself's sites have TLS anyway"),
+    _none("SSL_PROVIDER", "give the certificate to the web server by the tool that renews it"),
+    _none("LETSENCRYPT_EMAIL", "give it to the ACME client that renews the certificate"),
+)
+
+_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+_PATHS = "give postgres_tls_certificate, postgres_tls_key and postgres_tls_ca"
+
+DATA = (
+    Rule("POSTGRES_SSL", "postgres_tls", "enabled", BOOL, ON),
+    Rule("POSTGRES_SSL_ENABLED", "postgres_tls", "enabled", BOOL, ON),
+    Rule("POSTGRES_SSL_REQUIRED", "postgres_tls", "required", BOOL, ON),
+    Rule("POSTGRES_SSL_MODE", "postgres_tls", "client_mode", CHOICE, _MODES, choices=_MODES),
+    _none("POSTGRES_SSL*", _PATHS),
+    Rule("POSTGRES_LOG_CONNECTIONS", "postgres_tls", "log_connections", BOOL, ON),
+    Rule("POSTGRES_LOG_DISCONNECTIONS", "postgres_tls", "log_disconnections", BOOL, ON),
+    Rule(
+        "POSTGRES_LOG_STATEMENT",
+        "postgres_tls",
+        "log_statement",
+        CHOICE,
+        ("none", "ddl", "mod", "all"),
+        choices=("none", "ddl", "mod", "all"),
+    ),
+    Rule("POSTGRES_LOG_LINE_PREFIX", "postgres_tls", "log_line_prefix"),
+    _none("POSTGRES_LOG_*", "postgres_tls sets log_connections, log_disconnections, log_statement and log_line_prefix"),
+    Rule("POSTGRES_MAX_CONNECTIONS", "postgres_tls", "max_connections", COUNT),
+    Rule("POSTGRES_ALLOWED_HOSTS", "postgres_tls", "allowed_hosts", WORDS, NOT_ALL),
+    Rule("MINIO_SSE_ENABLED", "minio", "kms_generate", BOOL, ON),
+    Rule("MINIO_SSE_AUTO_ENCRYPTION", "minio", "kms_generate", BOOL, ON),
+    Rule("AUDIT_LOG_ENABLED", "postgres_audit", "log", BOOL, ON),
+    Rule("AUDIT_LOG_RETENTION", "postgres_audit", "retention_days", DAYS, MORE),
+    Rule("AUDIT_LOG_RETENTION_DAYS", "postgres_audit", "retention_days", DAYS, MORE),
+    Rule("AUDIT_LOG_TABLES", "postgres_audit", "tables", WORDS),
+)
+
+_BY_SERVICE = "give it by service, in containers_users or containers_capabilities"
+_YES = ("true", "yes", "on", "1")
+
+CONTAINERS = (
+    Rule("DOCKER_NETWORK_INTERNAL", "containers", "network_internal", BOOL, ON),
+    # What is published is bound to the host itself, but for the ports that are named.
+    Rule("EXPOSE_INTERNAL_PORTS", "containers", "published_ports", ONLY, choices=("false", "no", "off", "0")),
+    Rule("*_MEMORY_LIMIT", "containers", "limits", key="*.memory", asked=True),
+    Rule("*_CPU_LIMIT", "containers", "limits", key="*.cpus", asked=True),
+    Rule("CONTAINER_READ*", "containers", "read_only", BOOL, ON),
+    Rule("CONTAINER_NO_NEW_PRIVILEGES", "containers", "no_new_privileges", BOOL, ON),
+    Rule("CONTAINER_*DROP*", "containers", "capabilities", ONLY, choices=("all",) + _YES),
+    Rule("CONTAINER_*ROOT*", "containers", "users", ONLY, choices=_YES),
+    _none("CONTAINER_*", _BY_SERVICE),
+)
+
+RULES = AUTH + HASURA + NGINX + DATA + CONTAINERS

@@ -30,7 +30,7 @@ class Auth(Part):
 
     name = "auth"
     SPEC = table.SPEC
-    SECRETS = ("auth_jwt", "HASURA_JWT_TYPE") + GIVEN_KEYS + (NAME,)
+    SECRETS = ("auth_jwt", NAME) + GIVEN_KEYS
 
     _choice: Optional[jwt.Choice] = None
 
@@ -98,7 +98,11 @@ class Auth(Part):
                     % jwt.problem(given)
                 )
             self._choice = jwt.choose(
-                [given] if given else found, self.options.get("jwt_issuer"), keep, table.DEFAULT_ISSUER
+                [given] if given else found,
+                self.options.get("jwt_issuer"),
+                keep,
+                table.DEFAULT_ISSUER,
+                self.options.get("jwt_type"),
             )
         return self._choice
 
