@@ -37,6 +37,10 @@ def work(host: Host, changes: Changes, params: Mapping[str, Any]) -> Dict[str, A
         if stack is None:
             return {"applicable": False, "left": [reason], "recreated": [], "order": [], "downtime": {}, "parts": {}}
         secrets = {str(name): str(value) for name, value in params["secrets"].items() if value not in (None, "")}
+        try:
+            secrets = guide_options.real_secrets(secrets)
+        except ValueError as error:
+            raise Refused(str(error)) from None
         refuse_unknown_secrets(secrets)
         parts, told = with_options(stack, chosen, params, secrets)
         every = [part.name for part in PARTS]

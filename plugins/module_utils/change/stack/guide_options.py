@@ -8,21 +8,26 @@ Who reads a setting, and what it takes, is known by the audit's table of the gui
 from __future__ import annotations
 
 import difflib
-import re
 from fnmatch import fnmatchcase
-from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterable, List, Mapping, Sequence, Tuple
 
-from ansible_collections.nself.prod.plugins.module_utils.audit.checks.auth_service import PRIVILEGED_ROLES
 from ansible_collections.nself.prod.plugins.module_utils.audit.redirects import redirect_problem
 from ansible_collections.nself.prod.plugins.module_utils.audit.tables import guide_settings
 from ansible_collections.nself.prod.plugins.module_utils.audit.tables.secret_names import is_secret_name
-from ansible_collections.nself.prod.plugins.module_utils.audit.units import go_duration, whole_number
+from ansible_collections.nself.prod.plugins.module_utils.change.stack.guide_values import (
+    AS_IT_IS,
+    convert,
+    kms_key,
+    leaf,
+    shown,
+    weaker,
+    written,
+)
 from ansible_collections.nself.prod.plugins.module_utils.change.tables import guide_options as table
 from ansible_collections.nself.prod.plugins.module_utils.change.tables.guide_options import Rule
 from ansible_collections.nself.prod.plugins.module_utils.deployment import guide
 
 SETTINGS, ENV_FILES = "nself_settings", "the env files"
-EVERYBODY = ("*", "all", "0.0.0.0/0", "::/0", "0.0.0.0", "::")
 EVERY_CONTAINER = "container"  # as the first word of a limit
 CLOSE = 0.85  # likeness of a name that was probably meant
 Options = Dict[str, Dict[str, Any]]
@@ -45,7 +50,7 @@ def options_of(settings: Mapping[str, Any], source: str) -> Tuple[Options, List[
     by: Dict[Tuple[str, str], str] = {}
     refusals: List[str] = []
     for name, given in sorted(settings.items(), key=lambda pair: (_is_dead(pair[0]), pair[0])):
-        text = _written(given)
+        text = written(given)
         if source == ENV_FILES and (not text or guide.is_variable(text) or is_secret_name(name)):
             continue
         rules = rules_of(name)
@@ -56,7 +61,10 @@ def options_of(settings: Mapping[str, Any], source: str) -> Tuple[Options, List[
             if not rule.option or source == ENV_FILES and rule.asked:
                 continue
             try:
-                problem = _put(found, by, rule, name, text)
+                weak = source == ENV_FILES and rule.key and weaker(rule.stricter, leaf(rule, text), None)
+                problem = "" if weak else _put(found, by, rule, name, text)
+                if weak:
+                    problem = "%s=%s is weak, so it is not taken; give it in nself_settings to have it" % (name, text)
             except ValueError as error:
                 problem = "%s=%s is not taken: %s" % (name, shown(name, text), error)
             if problem:
@@ -71,8 +79,9 @@ def _put(found: Options, by: Dict[Tuple[str, str], str], rule: Rule, name: str, 
     options, place = found.setdefault(rule.part, {}), (rule.part, rule.option)
     if value is AS_IT_IS:
         return ""
-    if isinstance(value, dict):
-        value = _merged(options.get(rule.option) or {}, value)
+    before = options.get(rule.option)
+    if isinstance(value, dict) and isinstance(before, (dict, type(None))):
+        value = _merged(before or {}, value)
     elif place in by and options[rule.option] != value:
         return "%s says something else than %s, which counts" % (name, by[place])
     by.setdefault(place, name)
@@ -158,159 +167,29 @@ def concerns(name: str, parts: Sequence[str]) -> bool:
     return bool(readers & set(parts)) or len(parts) > 1 and not readers & set(table.ALL_PARTS)
 
 
-AS_IT_IS = object()  # a value that says what the part does anyway
-
-
-# -- one setting ---------------------------------------------------------------------------------------------------------
-
-
-def convert(rule: Rule, name: str, text: str) -> Any:
-    """Return a setting's value as the option takes it. Raises ValueError with what it takes instead."""
-    entry = guide.find(name)
-    if entry is not None and rule.kind == table.FROM_GUIDE:
-        # What goes into an environment: the reader's own kind decides.
-        pairs = guide.translate(entry, text)
-        text = next(iter(pairs.values()), text)
-    value = _CONVERTERS[rule.kind](rule, text.strip())
-    if rule.key:
-        for step in reversed(rule.key.split(".")):
-            value = {star(rule.name, name) if step == "*" else step: value}
-    return value
-
-
-def star(family: str, name: str) -> str:
-    """Return what a name has in the place of its family's star, as nself names services."""
-    before, _star, after = family.partition("*")
-    return name[len(before) : len(name) - len(after)].lower()
-
-
-def shown(name: str, text: str) -> str:
-    return "…" if is_secret_name(name) else text
-
-
-def _written(value: Any) -> str:
-    """Return a value as an env file holds it: YAML may have made a boolean, a number or a list of it."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, (list, tuple)):
-        return ",".join(str(item) for item in value)
-    return "" if value is None else str(value).strip()
-
-
-def _bool(_rule: Rule, text: str) -> bool:
-    word = guide.truth("hasura", text)
-    word = guide.truth("auth", text) if word is None else word
-    if word is None and text.lower() in ("on", "off"):
-        word = text.lower() == "on"
-    if word is None:
-        raise ValueError("it takes a boolean")
-    return word
-
-
-def _count(_rule: Rule, text: str) -> int:
-    number = whole_number(text)
-    if number is None:
-        raise ValueError("it takes a whole number")
-    return number
-
-
-def _choice(rule: Rule, text: str) -> str:
-    for word in rule.choices:
-        if word.lower() == text.lower():
-            return word
-    raise ValueError("it takes one of %s" % ", ".join(rule.choices))
-
-
-def _only(rule: Rule, text: str) -> Any:
-    if text.lower() not in rule.choices:
-        raise ValueError("give %s_%s instead" % (rule.part, rule.option))
-    return AS_IT_IS
-
-
-def _duration(_rule: Rule, text: str) -> str:
-    text = text + "s" if whole_number(text) is not None else text
-    if not go_duration(text):
-        raise ValueError("it takes a duration such as 15m or 1h30m")
-    return text
-
-
-def _header(rule: Rule, text: str) -> Any:
-    """Return a header's value: the guide also writes whether it is sent at all."""
-    word = text.lower()
-    if word in ("true", "on", "yes"):
-        return rule.choices[0] if rule.choices else None
-    return "" if word in ("false", "off", "no") else text
-
-
-_CONVERTERS = {
-    table.TEXT: lambda rule, text: text,
-    table.BOOL: _bool,
-    table.OPPOSITE: lambda rule, text: not _bool(rule, text),
-    table.COUNT: _count,
-    table.SECONDS: lambda rule, text: guide.seconds(text),
-    table.DAYS: lambda rule, text: guide.seconds(text) // 86400 if text[-1:].isalpha() else _count(rule, text),
-    table.DURATION: _duration,
-    table.LIST: lambda rule, text: [part.strip() for part in text.split(",") if part.strip()],
-    table.WORDS: lambda rule, text: [part for part in re.split(r"[\s,]+", text) if part],
-    table.CHOICE: _choice,
-    table.ONLY: _only,
-    table.HEADER: _header,
-}
-
-
 # -- what the env files say against the default ---------------------------------------------------------------------------
 
 
 def taken(part: str, option: str, value: Any, default: Any, declared: Iterable[str] = ()) -> Tuple[Any, str]:
     """Return (what counts, why that is not what the env files say, or "")."""
     rules = [rule for rule in table.RULES if (rule.part, rule.option) == (part, option)]
-    stricter = rules[0].stricter if rules else table.EITHER
     said = [name for name in sorted(declared) if set(rules) & set(rules_of(name))]
     names = " and ".join(said) or "what stands there"
+    judges = [rule.stricter for rule in rules if rule.stricter != table.EITHER]
+    stricter = judges[0] if judges else table.EITHER
     if stricter == table.OWN_SITES:
         good = [url for url in value if not redirect_problem(url)]
         dropped = [url for url in value if redirect_problem(url)]
         told = "%s in the env files: %s is no https site of yours" % (names, ", ".join(dropped)) if dropped else ""
         return (good or default), told
-    if not _weaker(stricter, value, default):
+    if not weaker(stricter, value, default):
         return value, ""
     text = "%s in the env files is weaker than the default %s, which counts; give it in nself_settings, or as %s_%s, to have it"
     return default, text % (names, _plain(default), part, option)
 
 
-def _weaker(stricter: str, value: Any, default: Any) -> bool:
-    if stricter == table.NO_PRIVILEGE:
-        return bool({str(item).lower() for item in _listed(value)} & set(PRIVILEGED_ROLES))
-    if stricter == table.NOT_ALL:
-        return bool({str(item).lower() for item in _listed(value)} & set(EVERYBODY))
-    if default is None or stricter == table.EITHER:
-        return False
-    if stricter == table.NEVER:
-        return bool(value != default)
-    if stricter == table.SUBSET:
-        return not set(map(str, _listed(value))) <= set(map(str, _listed(default)))
-    if isinstance(stricter, tuple):
-        order = [str(word).lower() for word in stricter]
-        return str(value).lower() not in order or order.index(str(value).lower()) < order.index(str(default).lower())
-    first, second = _amount(value), _amount(default)
-    if first is None or second is None:
-        return True
-    return first > second if stricter == table.LESS else first < second
-
-
-def _amount(value: Any) -> Optional[float]:
-    if isinstance(value, (bool, int, float)):
-        return float(value)
-    found = go_duration(str(value))
-    return found if found is not None else whole_number(str(value))
-
-
-def _listed(value: Any) -> Iterable[Any]:
-    return value if isinstance(value, (list, tuple)) else [value]
-
-
 def _plain(value: Any) -> str:
-    return _written(value) or "(none)"
+    return written(value) or "(none)"
 
 
 def _holds(value: Any, found: Any) -> bool:
@@ -360,6 +239,21 @@ def nearest_name(name: str) -> str:
     """Return the name of a setting that somebody probably meant, "" where none is close."""
     known = [rule.name for rule in table.RULES if rule.option and "*" not in rule.name and rule.name != name]
     return (difflib.get_close_matches(name.upper(), known, 1, CLOSE) + [""])[0]
+
+
+def real_secrets(secrets: Mapping[str, str]) -> Dict[str, str]:
+    """Return secrets by the names that the parts take. Raises ValueError for one that cannot be turned into that, without its value."""
+    out = dict(secrets)
+    for name, (real, turn) in _REAL_SECRETS.items():
+        if name in out:
+            try:
+                out.setdefault(real, turn(out.pop(name)))
+            except ValueError as error:
+                raise ValueError("%s: %s is not taken: %s" % (SETTINGS, name, error)) from None
+    return out
+
+
+_REAL_SECRETS = {"MINIO_SSE_MASTER_KEY": ("MINIO_KMS_SECRET_KEY", kms_key)}
 
 
 def unknown_secrets(names: Iterable[str], known: Iterable[str]) -> List[str]:

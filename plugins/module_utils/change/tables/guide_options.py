@@ -13,15 +13,18 @@ from typing import Any, Tuple
 
 from ansible_collections.nself.prod.plugins.module_utils.change.tables import auth
 
-# How a value is turned into the option's. FROM_GUIDE: by what the reader of the setting takes, then as text.
-TEXT, FROM_GUIDE, BOOL, OPPOSITE, COUNT, SECONDS, DAYS = "text", "guide", "bool", "opposite", "count", "seconds", "days"
-DURATION, LIST, WORDS, CHOICE, HEADER, ONLY = "duration", "list", "words", "choice", "header", "only"
+# How a value is turned into the option's.
+TEXT, BOOL, COUNT, SECONDS, DAYS = "text", "bool", "count", "seconds", "days"
+DURATION, LIST, WORDS, CHOICE, ONLY = "duration", "list", "words", "choice", "only"
+SWITCH, RATE, SOURCES = "switch", "rate", "sources"
 
 # Which of two values is the stricter one: a value of the env files counts where it is not weaker than the default. A tuple: words, the
-# weakest first. NEVER: no other value than the default is taken from there. EITHER: there is no weaker one.
-LESS, MORE, EITHER, NEVER, SUBSET = "less", "more", "either", "never", "subset"
+# weakest first; a number: the most that is taken. EITHER: there is no weaker one. The others: what a value has to be, whatever the default.
+LESS, MORE, EITHER, SUBSET = "less", "more", "either", "subset"
 ON, OFF = MORE, LESS
 NO_PRIVILEGE, OWN_SITES, NOT_ALL = "no privileged role", "own sites", "not everybody"
+GOOD_CSP, GOOD_PERMISSIONS = "a policy that holds", "no feature for everybody"
+GOOD_SOURCES, NO_STAR = "sources of scripts that are known", "sources that are not everywhere"
 
 
 ALL_PARTS = ("containers", "postgres_tls", "postgres_audit", "hasura", "auth", "minio", "redis", "nginx")
@@ -32,9 +35,10 @@ PARTS_OF_READERS = {"compose": ("containers",), "postgres": ("postgres_tls", "po
 class Rule:
     """One setting, or a family with a star; several rules of one name all hold.
 
-    option: "" where no role follows it, with what to do in `instead`. key: where in an option that is a dict the value goes, with a star for
-    what the name has there; choices: of a CHOICE; of an ONLY the words for what the part does anyway, where any other is refused; of a
-    HEADER what `true` stands for. asked: the part reads the env files itself, so only what is given in nself_settings becomes an option.
+    option: "" where no role follows it, with what to do in `instead`. key: where in an option that is a mapping the value goes, with a star
+    for what the name has in that place. choices: of a CHOICE; of an ONLY the words for what the part does anyway, where any other is refused.
+    off: what `false` stands for, of a SWITCH, whose `true` is what the part does anyway. asked: the part reads the env files itself, so only
+    what is given in nself_settings becomes an option.
     """
 
     name: str
@@ -44,6 +48,7 @@ class Rule:
     stricter: Any = EITHER
     key: str = ""
     choices: Tuple[str, ...] = ()
+    off: Any = None
     asked: bool = False
     instead: str = ""
 
@@ -132,16 +137,52 @@ HASURA = (
     Rule(_HASURA + "MAX_CONNECTIONS", "hasura", "pg_connections", COUNT, LESS),
 )
 
-_HTTP = "Hasura and hasura-auth decide it: the role nginx only chooses the origins, by CORS_ALLOWED_ORIGINS"
-_ZONES = "nself's zones and those of the role nginx have rates of their own: see nginx_rate_limits_enabled"
+_YES = ("true", "yes", "on", "1")
+_CORS = "Hasura and hasura-auth decide it: the roles hasura and nginx only choose the origins, by CORS_ALLOWED_ORIGINS"
+_ZONES = "give a rate such as 30r/s by zone, in nginx_rate_limits"
+_REFERRERS = tuple(
+    "unsafe-url no-referrer-when-downgrade origin origin-when-cross-origin strict-origin-when-cross-origin same-origin strict-origin "
+    "no-referrer".split()
+)
+_HARMLESS = ("style", "img", "font", "media", "connect")  # sources that run no scripts
+# Requests a minute of the role's zones.
+_GENERAL, _GRAPHQL, _SIGN_IN = 1800, 300, 10
 
 NGINX = (
-    _none("CORS_*", _HTTP),
-    _none("NGINX_RATE_LIMIT", _ZONES),
-    _none("RATE_LIMIT_*", _ZONES),
+    Rule("SSL_PROTOCOLS", "nginx", "tls_protocols", WORDS, SUBSET),
+    Rule("SSL_CIPHERS", "nginx", "tls_ciphers", TEXT, SUBSET),
+    Rule("SSL_PREFER*", "nginx", "prefer_server_ciphers", BOOL),
     _none("SSL_ENABLED", "nself's sites have TLS anyway"),
     _none("SSL_PROVIDER", "give the certificate to the web server by the tool that renews it"),
     _none("LETSENCRYPT_EMAIL", "give it to the ACME client that renews the certificate"),
+    Rule("HSTS_ENABLED", "nginx", "hsts_max_age", SWITCH, MORE, off=0),
+    Rule("HSTS_MAX_AGE", "nginx", "hsts_max_age", SECONDS, MORE),
+    Rule("HSTS_INCLUDE_SUB*", "nginx", "hsts_include_subdomains", BOOL, ON),
+    Rule("HSTS_PRELOAD", "nginx", "hsts_preload", BOOL, ON),
+    _none("HSTS_*", "it has HSTS_MAX_AGE, HSTS_INCLUDE_SUBDOMAINS and HSTS_PRELOAD"),
+    Rule("CSP_ENABLED", "nginx", "csp", ONLY, choices=_YES),
+    _none("CSP_REPORT*", "reports need somebody who reads them: name the place in nginx_csp"),
+    Rule("CSP_POLICY", "nginx", "csp", TEXT, GOOD_CSP),
+    *(Rule("CSP_%s_SRC" % word.upper(), "nginx", "csp", SOURCES, NO_STAR, key=word + "_src") for word in _HARMLESS),
+    Rule("CSP_*", "nginx", "csp", SOURCES, GOOD_SOURCES, key="*"),
+    Rule("X_FRAME_OPTIONS", "nginx", "frame_options", CHOICE, ("sameorigin", "deny"), choices=("DENY", "SAMEORIGIN")),
+    _none("X_FRAME_*", "it has X_FRAME_OPTIONS"),
+    Rule("X_CONTENT_TYPE_OPTIONS", "nginx", "content_type_options", CHOICE, choices=("nosniff",)),
+    _none("X_CONTENT_TYPE_*", "it has X_CONTENT_TYPE_OPTIONS"),
+    Rule("X_XSS_PROTECTION", "nginx", "xss_protection", CHOICE, choices=("0", "1; mode=block")),
+    _none("X_XSS_*", "it has X_XSS_PROTECTION"),
+    Rule("REFERRER_POLICY", "nginx", "referrer_policy", CHOICE, _REFERRERS, choices=_REFERRERS),
+    Rule("PERMISSIONS_POLICY", "nginx", "permissions_policy", TEXT, GOOD_PERMISSIONS),
+    _none("CORS_*", _CORS),
+    Rule("NGINX_RATE_LIMIT", "nginx", "rate_limits", RATE, _GENERAL, key="general"),
+    Rule("RATE_LIMIT_ENABLED", "nginx", "rate_limits_enabled", BOOL, ON),
+    Rule("RATE_LIMIT_GENERAL", "nginx", "rate_limits", RATE, _GENERAL, key="general"),
+    Rule("RATE_LIMIT_GLOBAL", "nginx", "rate_limits", RATE, _GENERAL, key="general"),
+    Rule("RATE_LIMIT_API", "nginx", "rate_limits", RATE, _GRAPHQL, key="graphql"),
+    Rule("RATE_LIMIT_GRAPHQL", "nginx", "rate_limits", RATE, _GRAPHQL, key="graphql"),
+    Rule("RATE_LIMIT_AUTH", "nginx", "rate_limits", RATE, _SIGN_IN, key="sign_in"),
+    Rule("RATE_LIMIT_LOGIN", "nginx", "rate_limits", RATE, _SIGN_IN, key="sign_in"),
+    _none("RATE_LIMIT_*", _ZONES),
 )
 
 _MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
@@ -169,6 +210,7 @@ DATA = (
     Rule("POSTGRES_ALLOWED_HOSTS", "postgres_tls", "allowed_hosts", WORDS, NOT_ALL),
     Rule("MINIO_SSE_ENABLED", "minio", "kms_generate", BOOL, ON),
     Rule("MINIO_SSE_AUTO_ENCRYPTION", "minio", "kms_generate", BOOL, ON),
+    _none("MINIO_SSE_*", "it has MINIO_SSE_ENABLED and MINIO_SSE_MASTER_KEY, which is MinIO's MINIO_KMS_SECRET_KEY"),
     Rule("AUDIT_LOG_ENABLED", "postgres_audit", "log", BOOL, ON),
     Rule("AUDIT_LOG_RETENTION", "postgres_audit", "retention_days", DAYS, MORE),
     Rule("AUDIT_LOG_RETENTION_DAYS", "postgres_audit", "retention_days", DAYS, MORE),
@@ -176,7 +218,6 @@ DATA = (
 )
 
 _BY_SERVICE = "give it by service, in containers_users or containers_capabilities"
-_YES = ("true", "yes", "on", "1")
 
 CONTAINERS = (
     Rule("DOCKER_NETWORK_INTERNAL", "containers", "network_internal", BOOL, ON),
