@@ -10,9 +10,11 @@ import subprocess
 import pytest
 from ansible_collections.nself.prod.plugins.module_utils.change.guard import Mismatch, Refused
 from ansible_collections.nself.prod.plugins.module_utils.change.stack import jwt
+from ansible_collections.nself.prod.plugins.module_utils.change.stack.override import Override
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.parts.auth import Auth
 from ansible_collections.nself.prod.plugins.module_utils.change.tables import auth as table
 from ansible_collections.nself.prod.plugins.module_utils.parse import dotenv
+from ansible_collections.nself.prod.plugins.module_utils.probe.http import Response
 
 DEMO = "demo-jwt-secret-key-minimum-32-characters-long"
 GOOD = "6f1d0a9c4be2f7835d0e1b6a94c8f27305be9d4a7c1f8e0623d5b79a4c0e8f1d2a6b9c3e7f0d5184"
@@ -22,7 +24,7 @@ NAME = "HASURA_GRAPHQL_JWT_SECRET"
 class FakeStack:
     """A project with Hasura and hasura-auth. running: the environments of its processes; model: of the generated files."""
 
-    def __init__(self, running=None, model=None, variables=None, env="", image="nhost/hasura-auth:0.36.0"):
+    def __init__(self, running=None, model=None, variables=None, env="", image="nhost/hasura-auth:0.36.0", below=""):
         self.variables = dict(variables or {})
         self.env = env
         model = dict({"AUTH_CLIENT_URL": "https://app.example.org"}, **(model or {}))
@@ -31,6 +33,7 @@ class FakeStack:
             "auth": {"image": image, "environment": model},
         }
         self.now = running or {"hasura": {}, "auth": {}}
+        self.override = Override(below=below)
 
     def of(self, role):
         return [name for name in self.services if name == role]
@@ -325,3 +328,60 @@ def test_what_something_else_overrides_is_found_out():
     stack = FakeStack(both(config(GOOD, issuer="hasura-auth")))
     with pytest.raises(Mismatch, match="AUTH_ACCESS_TOKEN_EXPIRES_IN"):
         part(stack).verify()
+
+
+# -- whether it is in force ----------------------------------------------------------------------------------------------
+
+REFUSED = '{"errors":[{"extensions":{"path":"$","code":"invalid-jwt"},"message":"Could not verify JWT: JWSError JWSInvalidSignature"}]}'
+WELCOME = '{"data":{"__typename":"query_root"}}'
+
+
+def verified(monkeypatch, below="", login=401, health=200, graphql=WELCOME, **other):
+    """Verify a stack that runs with what the part wants, but for `other`. Returns what was asked."""
+    text = config(GOOD, issuer="hasura-auth")
+    found = part(FakeStack(both(text), below=below))
+    plan = found.plan()
+    running = {**environment_of(plan), NAME: text, **other}
+    found.stack.now = {"hasura": {NAME: text}, "auth": running}
+    asked = []
+
+    def ask(self, service, method, path, body=None, headers=()):
+        asked.append((service, path, dict(headers)))
+        answers = {"/healthz": (health, "OK"), "/signin/email-password": (login, "{}"), "/v1/graphql": (200, graphql)}
+        status, answer = answers[path]
+        return Response(status, (), answer.encode())
+
+    monkeypatch.setattr(Auth, "_ask", ask)
+    found.verify()
+    return asked
+
+
+def test_the_processes_are_asked_and_hasura_takes_a_token_of_the_key(monkeypatch):
+    asked = verified(monkeypatch)
+    assert [path for _service, path, _headers in asked] == ["/healthz", "/signin/email-password", "/v1/graphql"]
+    assert asked[2][2]["Authorization"].startswith("Bearer ")
+
+
+@pytest.mark.parametrize(
+    "wrong, words",
+    [
+        ({"health": 503}, "/healthz"),
+        ({"login": 200}, "does not exist"),
+        ({"login": 500}, "does not exist"),
+        ({"graphql": REFUSED}, "does not take a token"),
+        ({"AUTH_MFA_ENABLED": "false"}, "AUTH_MFA_ENABLED"),
+        ({NAME: '{"type":"HS256","key":"another"}'}, NAME),
+    ],
+    ids=str,
+)
+def test_what_is_not_in_force_is_a_mismatch_without_a_secret(monkeypatch, wrong, words):
+    with pytest.raises(Mismatch, match=words) as mismatch:
+        verified(monkeypatch, **wrong)
+    assert GOOD not in str(mismatch.value)
+
+
+def test_what_the_user_has_below_our_documents_wins_and_is_told(monkeypatch):
+    below = "services:\n  auth:\n    environment: {AUTH_ACCESS_TOKEN_EXPIRES_IN: 300}\n"
+    assert verified(monkeypatch, below=below, AUTH_ACCESS_TOKEN_EXPIRES_IN="300")
+    left = part(FakeStack(both(config(GOOD)), below=below)).plan().left
+    assert any("AUTH_ACCESS_TOKEN_EXPIRES_IN" in line and "wins" in line for line in left)

@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 import re
 import secrets
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Set, Tuple
 
 from ansible_collections.nself.prod.plugins.module_utils.audit.checks.jwt import NAME
 from ansible_collections.nself.prod.plugins.module_utils.audit.checks.networks import REAL_AUTH
@@ -48,6 +48,9 @@ class Auth(Part):
             wanted, told = self._environment(name)
             services[name] = {"environment": {key: literal(value) for key, value in sorted(wanted.items())}}
             plan.left += [line for line in told if line not in plan.left]
+            mine = sorted(set(wanted) & self._below())
+            if mine:
+                plan.left.append("%s: your own %s in the override file wins" % (name, ", ".join(mine)))
             self._image(name, services[name], plan.left)
         for name, text in self._jwt(plan).items():
             services.setdefault(name, {}).setdefault("environment", {})[NAME] = text
@@ -59,6 +62,10 @@ class Auth(Part):
         now = self.stack.services.get(service, {}).get("environment") or {}
         present = {name: str(value) for name, value in now.items() if value is not None}
         return environment(self.options, present, self.stack.variables)
+
+    def _below(self) -> Set[str]:
+        """Return the names in what the user has below our documents, which wins."""
+        return set(re.findall(r"[A-Z][A-Z0-9_]+", self.stack.override.below))
 
     def _image(self, service: str, entry: Dict[str, Any], left: List[str]) -> None:
         image = str(self.options.get("image") or "")
@@ -136,12 +143,12 @@ class Auth(Part):
             if self.stack.running(service):
                 self._verify_environment(service)
                 self._verify_answers(service)
-        if not choice.config.get("jwk_url"):
+        if not choice.config.get("jwk_url") and NAME not in self._below():
             self._verify_key(choice)
 
     def _verify_environment(self, service: str) -> None:
         now, wanted = self.stack.environment(service), self._environment(service)[0]
-        wrong = sorted(name for name, value in wanted.items() if now.get(name) != value)
+        wrong = sorted(name for name in set(wanted) - self._below() if now.get(name) != wanted[name])
         if wrong:
             raise Mismatch("%s runs with another %s: something else sets it" % (service, ", ".join(wrong)))
 
