@@ -24,9 +24,12 @@ NAME = "HASURA_GRAPHQL_JWT_SECRET"
 class FakeStack:
     """A project with Hasura and hasura-auth. running: the environments of its processes; model: of the generated files."""
 
-    def __init__(self, running=None, model=None, variables=None, env="", image="nhost/hasura-auth:0.36.0", below=""):
+    def __init__(
+        self, running=None, model=None, variables=None, env="", image="nhost/hasura-auth:0.36.0", below="", files=None
+    ):
         self.variables = dict(variables or {})
         self.env = env
+        self.files = files or {}
         model = dict({"AUTH_CLIENT_URL": "https://app.example.org"}, **(model or {}))
         self.services = {
             "hasura": {"image": "hasura/graphql-engine:v2"},
@@ -45,7 +48,7 @@ class FakeStack:
         return self.now.get(service, {})
 
     def read(self, relative):
-        return self.env if relative == ".env" else None
+        return self.env if relative == ".env" else self.files.get(relative)
 
 
 def options(**given):
@@ -159,6 +162,13 @@ def test_a_given_configuration_that_is_none_or_weak_is_refused_without_its_key(g
         part(FakeStack(both(config(GOOD))), {"auth_jwt": given}).plan()
     assert "auth_jwt" in str(refused.value)
     assert "short" not in str(refused.value).replace("shortest", "") and "a" * 64 not in str(refused.value)
+
+
+def test_a_key_that_was_meant_to_win_and_does_not_is_told():
+    files = {".env.prod": "HASURA_JWT_KEY=another\nAUTH_JWT_SECRET=another\n", ".env.secrets": "OTHER=1\n"}
+    stack = FakeStack(both(config(GOOD)), variables={"HASURA_JWT_KEY": GOOD}, env="ENV=prod\n", files=files)
+    told = [line for line in part(stack).plan().left if line.startswith(".env.prod")]
+    assert len(told) == 1 and "AUTH_JWT_SECRET, HASURA_JWT_KEY" in told[0] and GOOD not in told[0]
 
 
 def test_keys_that_come_from_elsewhere_are_left_alone():
