@@ -8,11 +8,13 @@ import shlex
 import subprocess
 
 import pytest
+from ansible_collections.nself.prod.plugins.module_utils.change.changes import Changes
 from ansible_collections.nself.prod.plugins.module_utils.change.guard import Mismatch, Refused
 from ansible_collections.nself.prod.plugins.module_utils.change.stack import jwt
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.override import Override
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.parts.auth import Auth
 from ansible_collections.nself.prod.plugins.module_utils.change.tables import auth as table
+from ansible_collections.nself.prod.plugins.module_utils.host import Completed
 from ansible_collections.nself.prod.plugins.module_utils.parse import dotenv
 from ansible_collections.nself.prod.plugins.module_utils.probe.http import Response
 
@@ -325,6 +327,27 @@ def test_an_image_that_is_no_hasura_auth_is_told_and_can_be_replaced():
     plan = part(stack, image="nhost/hasura-auth:0.36.0").plan()
     assert plan.fragment["services"]["auth"]["image"] == "nhost/hasura-auth:0.36.0"
     assert not any("auth_image" in line for line in plan.left)
+
+
+class Engine:
+    """A host whose engine has an image (there 0) or not (1)."""
+
+    def __init__(self, there):
+        self.there = there
+        self.ran = []
+
+    def run(self, argv, **_options):
+        self.ran.append(argv[1])
+        return Completed(self.there if argv[1] == "image" else 0, "", "")
+
+
+@pytest.mark.parametrize("there, check, pulled", [(0, False, 0), (1, False, 1), (1, True, 0)])
+def test_an_image_that_is_not_there_is_fetched_and_in_check_mode_only_told(there, check, pulled):
+    stack = FakeStack(both(config(GOOD)))
+    stack.host = Engine(there)
+    changes = Changes(stack.host, check)
+    part(stack, image="nhost/hasura-auth:0.36.0").prepare(changes)
+    assert stack.host.ran.count("pull") == pulled and changes.changed is bool(there)
 
 
 def test_a_project_without_logins_is_left_alone():

@@ -11,6 +11,7 @@ from typing import Any, Dict, List, Optional, Set, Tuple
 
 from ansible_collections.nself.prod.plugins.module_utils.audit.checks.jwt import NAME
 from ansible_collections.nself.prod.plugins.module_utils.audit.checks.networks import REAL_AUTH
+from ansible_collections.nself.prod.plugins.module_utils.change.changes import Changes
 from ansible_collections.nself.prod.plugins.module_utils.change.guard import Mismatch, Refused
 from ansible_collections.nself.prod.plugins.module_utils.change.stack import jwt
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.auth_settings import environment
@@ -113,11 +114,11 @@ class Auth(Part):
         # Once a run: a key that is made has to be the same however often it is asked for.
         if self._choice is None:
             keep = self.options.get("jwt_weak") == "keep"
-            given = self._given()
+            name, given = self._given()
             if given and jwt.problem(given) and not keep:
                 raise Refused(
-                    "auth_jwt is refused (%s): give a key of `openssl rand -hex 64`, or auth_jwt_weak: keep"
-                    % jwt.problem(given)
+                    "%s is refused (%s): give a key of `openssl rand -hex 64`, or auth_jwt_weak: keep"
+                    % (name, jwt.problem(given))
                 )
             self._choice = jwt.choose(
                 [given] if given else found,
@@ -128,17 +129,17 @@ class Auth(Part):
             )
         return self._choice
 
-    def _given(self) -> Optional[Dict[str, Any]]:
-        """Return the configuration that the user gave, whole or as a bare key of the guide. Raises Refused for what is none."""
+    def _given(self) -> Tuple[str, Optional[Dict[str, Any]]]:
+        """Return (its name, the configuration) that the user gave, whole or as a bare key of the guide. Raises Refused for what is none."""
         for name in ("auth_jwt", NAME):
             if self.secrets.get(name):
                 config = jwt.parse(self.secrets[name])
                 if config is None:
                     raise Refused("%s is refused: it has to be {type: HS256, key: …, issuer: …}" % name)
-                return config
-        key = next((self.secrets[name] for name in GIVEN_KEYS if self.secrets.get(name)), None)
+                return name, config
+        name = next((name for name in GIVEN_KEYS if self.secrets.get(name)), "")
         kind = self.options.get("jwt_type") or jwt.GENERATED_TYPE
-        return jwt.of_key(str(key), str(kind)) if key else None
+        return name, jwt.of_key(str(self.secrets[name]), str(kind)) if name else None
 
     def _found(self) -> List[Dict[str, Any]]:
         """Return the configurations that are about, the one that counts most first."""
@@ -148,6 +149,14 @@ class Auth(Part):
         ]
         texts = [own.get(NAME, "")] + running + [self.stack.variables.get(NAME, "")]
         return jwt.candidates(texts, self.stack.variables)
+
+    def prepare(self, changes: Changes) -> None:
+        """Fetch the image that is asked for, which the transaction itself does not."""
+        image = str(self.options.get("image") or "")
+        if image and self.stack.of("auth"):
+            there = self.stack.host.run(["docker", "image", "inspect", "--format", "{{.Id}}", "--", image], timeout=20)
+            if there.rc:
+                changes.run(["docker", "pull", "--quiet", image], "the image %s is pulled" % image, timeout=300)
 
     # -- and whether it is in force ----------------------------------------------------------------------------------
 
