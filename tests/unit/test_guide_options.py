@@ -2,7 +2,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """From nself's settings to options: what counts where several say something, what is refused, and what the audit may rely on."""
 
+import pathlib
+
 import pytest
+import yaml
 from ansible_collections.nself.prod.plugins.module_utils.audit.tables import guide_settings
 from ansible_collections.nself.prod.plugins.module_utils.audit.tables.secret_names import is_secret_name
 from ansible_collections.nself.prod.plugins.module_utils.change.stack import guide_options as guide
@@ -10,6 +13,7 @@ from ansible_collections.nself.prod.plugins.module_utils.change.stack.parts impo
 from ansible_collections.nself.prod.plugins.module_utils.change.tables import guide_options as table
 from ansible_collections.nself.prod.plugins.module_utils.deployment.guide import find
 
+ROLES = pathlib.Path(__file__).resolve().parents[2] / "roles"
 SPEC = {
     "access_token_seconds": {"type": "int", "default": 900},
     "password_min_length": {"type": "int", "default": 12},
@@ -334,3 +338,16 @@ def test_no_secret_is_ever_remembered():
 )
 def test_a_role_alone_tells_of_its_own_settings_only(name, parts, expected):
     assert guide.concerns(name, parts) is expected
+
+
+@pytest.mark.parametrize(
+    "rule", [rule for rule in table.RULES if rule.option and not rule.key], ids=lambda rule: rule.name
+)
+def test_a_variable_that_a_setting_governs_too_has_no_default_in_its_role(rule):
+    """Else the role's default would always count more than the setting."""
+    spec = ROLES / rule.part / "meta/argument_specs.yml"
+    if not spec.is_file() or rule.kind == table.ONLY:
+        return
+    found = yaml.safe_load(spec.read_text(encoding="utf-8"))["argument_specs"]["main"]["options"]
+    variable = "%s_%s" % (rule.part, rule.option)
+    assert variable in found and "default" not in found[variable]
