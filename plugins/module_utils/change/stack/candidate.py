@@ -204,8 +204,9 @@ class Candidate:
 
 def _known(plan: Plan) -> Dict[str, Any]:
     out: Dict[str, Any] = {"version": 1}
-    if plan.used:
-        out["settings"] = sorted(plan.used)
+    if plan.follows:
+        # With their values: the audit takes a setting for effective only while the env files still say the same.
+        out["settings"] = dict(plan.follows)
     if plan.postgres_settings:
         out["postgres_settings"] = plan.postgres_settings
     if plan.database_urls:

@@ -16,6 +16,7 @@ from typing import Any, Dict, List, Mapping, Sequence
 from ansible_collections.nself.prod.plugins.module_utils.audit.model import Missing
 from ansible_collections.nself.prod.plugins.module_utils.change.changes import ChangeError, Changes, command
 from ansible_collections.nself.prod.plugins.module_utils.change.guard import STATE, UNIT, Guard, Mismatch, Refused
+from ansible_collections.nself.prod.plugins.module_utils.change.stack import guide_options
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.candidate import Candidate
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.part import Part, Plan
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.recreate import (
@@ -54,6 +55,9 @@ class Transaction:
         """Make the change and return what the module returns. Raises ChangeError where it was refused or taken back."""
         self.stack.load()
         plans = {part.name: part.plan() for part in self.parts}
+        for part in self.parts:
+            plan = plans[part.name]
+            plan.follows = guide_options.in_force(part.name, part.options, part.declared, plan.used)
         new = Candidate(self.stack, plans, self.every_part)
         dry = Changes(self.host, check=True)
         new.write(dry)
@@ -251,7 +255,7 @@ class Transaction:
                 name: {
                     "services": [service for service in new.recreated if service in _services_of(plan)],
                     "left": left[name],
-                    "settings": plan.used,
+                    "settings": sorted(plan.follows),
                 }
                 for name, plan in new.plans.items()
             },
