@@ -9,7 +9,7 @@ from typing import Mapping
 
 SCRIPT = Template(
     """#!/bin/sh
-# Written by nself.prod: puts back what a change replaced that no fresh login has confirmed.
+# Written by nself.prod: puts back what a change replaced that nothing has confirmed.
 state=$STATE
 # With all that it has started: a command that goes on would change things after us.
 end() (
@@ -64,7 +64,7 @@ take_away() {  # path, where its folder really is
     if moved "$$1" "$$2"; then return; fi
     rm -rf "$$1" || problem "$$1 cannot be removed"
 }
-try() { timeout 60 "$$@" || problem "\\`$$*\\` ended with $$?"; }
+try() { timeout $PATIENCE "$$@" || problem "\\`$$*\\` ended with $$?"; }
 $KEPT
 try systemctl daemon-reload
 $UNDO
@@ -80,14 +80,14 @@ systemctl daemon-reload
 )
 SERVICE = Template(
     """[Unit]
-Description=Take back a change of nself.prod that no fresh login has confirmed
+Description=Take back a change of nself.prod that nothing has confirmed
 # At boot: after what may have come up with the change.
-After=ssh.service sshd.service ssh.socket ufw.service nself-prod-lockdown.service
+After=ssh.service sshd.service ssh.socket ufw.service docker.service nself-prod-lockdown.service
 
 [Service]
 Type=oneshot
 ExecStart=/bin/sh $STATE/roll-back
-TimeoutStartSec=300
+TimeoutStartSec=$LONGEST
 
 [Install]
 WantedBy=multi-user.target
@@ -95,7 +95,7 @@ WantedBy=multi-user.target
 )
 TIMER = Template(
     """[Unit]
-Description=Wait for a fresh login before a change of nself.prod stays
+Description=Wait for a proof before a change of nself.prod stays
 
 [Timer]
 OnActiveSec=$SECONDS
@@ -105,7 +105,7 @@ AccuracySec=100ms
 
 
 def script(values: Mapping[str, str]) -> str:
-    """Return the script. values: STATE OUTCOME LOCK UNITS UNIT LINKS RUN, and the lines KEPT and UNDO in its own words."""
+    """Return the script. values: STATE OUTCOME LOCK UNITS UNIT LINKS RUN, PATIENCE and LONGEST in seconds, and the lines KEPT and UNDO in its own words."""
     return SCRIPT.substitute(values)
 
 

@@ -1,0 +1,274 @@
+# SPDX-FileCopyrightText: the nself.prod authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One change of a running deployment by all roles of a run: validated beforehand, proven afterwards, or taken back as a whole.
+
+A watch on the host sees to it that this holds too where the module is killed in the middle, and a unit at boot where the host is.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets as random
+from typing import Any, Dict, List, Mapping, Sequence
+
+from ansible_collections.nself.prod.plugins.module_utils.audit.model import Missing
+from ansible_collections.nself.prod.plugins.module_utils.change.changes import ChangeError, Changes, command
+from ansible_collections.nself.prod.plugins.module_utils.change.guard import STATE, UNIT, Guard, Mismatch, Refused
+from ansible_collections.nself.prod.plugins.module_utils.change.stack.candidate import Candidate
+from ansible_collections.nself.prod.plugins.module_utils.change.stack.part import Part, Plan
+from ansible_collections.nself.prod.plugins.module_utils.change.stack.recreate import Recreation
+from ansible_collections.nself.prod.plugins.module_utils.change.stack.stack import Stack
+from ansible_collections.nself.prod.plugins.module_utils.host import HostError, exists
+
+LOCK = "/run/nself-prod-deployment.lock"
+LONGEST = 3600  # seconds after which the rollback comes whatever the run does
+# Runs beside the module: where that is gone and its rollback still waits, the rollback comes at once.
+WATCH = """pid=$1 start=$2
+while [ -e %s/run.json ]; do
+    now=$(sed 's/.*) //' "/proc/$pid/stat" 2>/dev/null | cut -d ' ' -f 20)
+    [ "$now" = "$start" ] || { exec systemctl start %s.service; }
+    sleep 1
+done
+""" % (STATE, UNIT)
+
+
+class Transaction:
+    """The change. parts: those of this run, in their order; every_part: the names of all, in the same order; wait: seconds for health."""
+
+    def __init__(
+        self, stack: Stack, parts: Sequence[Part], every_part: Sequence[str], changes: Changes, wait: float
+    ) -> None:
+        self.stack, self.host = stack, stack.host
+        self.parts, self.every_part = list(parts), list(every_part)
+        self.changes = changes
+        self.wait = wait
+        self.recreation = Recreation(stack, wait)
+
+    def run(self) -> Dict[str, Any]:
+        """Make the change and return what the module returns. Raises ChangeError where it was refused or taken back."""
+        self.stack.load()
+        plans = {part.name: part.plan() for part in self.parts}
+        new = Candidate(self.stack, plans, self.every_part)
+        dry = Changes(self.host, check=True)
+        new.write(dry)
+        if self.changes.check:
+            self._predict(new)
+        elif dry.changed or new.recreate or new.remove:
+            self._enforce(new)
+        else:
+            self._settle_only()
+        return self._result(new)
+
+    def _enforce(self, new: Candidate) -> None:
+        guard = Guard(self.host, "stack" + random.token_hex(8), LONGEST, patience=300)
+        self._make_room(new)
+        guard.arm(new.files(), self._undo(new.touched))
+        prepared: List[Part] = []
+        try:
+            self._watch()
+            for part in self.parts:
+                prepared.append(part)
+                part.prepare(self.changes)
+            new.write(self.changes)
+            self.stack.cli = self.stack.cli.but(files=new.overridden)
+            for part in self.parts:
+                part.validate()
+            if new.remove:
+                self.stack.cli.ask("rm", "--stop", "--force", *new.remove, timeout=120)
+                for name in new.remove:
+                    self.changes.note("the container of %s is removed" % name)
+            addresses = self._addresses()
+            self.recreation.run(new.recreate, new.model)
+            for name in new.recreated:
+                self.changes.note("%s was made anew (%.0f s)" % (name, self.recreation.downtime.get(name, 0)))
+            self._follow(addresses, new.recreated)
+            for part in self.parts:
+                part.settle(self.changes)
+            self.recreation.settled(new.recreated)
+            for part in self.parts:
+                part.verify()
+        except BaseException as error:
+            raise self._taken_back(guard, error, prepared, new.touched) from error
+        guard.disarm()
+
+    def _taken_back(
+        self, guard: Guard, error: BaseException, prepared: Sequence[Part], touched: Sequence[str]
+    ) -> ChangeError:
+        """Put everything back; return what to say."""
+        ran = [name for name in touched if self.stack.running(name)]
+        outcome = guard.roll_back()
+        problems = [] if outcome == "ok" else [outcome]
+        there = [self.stack.override_path] if exists(self.host, self.stack.override_path) else []
+        self.stack.cli = self.stack.cli.but(files=self.stack.base + there)
+        try:
+            Recreation(self.stack, self.wait).settled([name for name in touched if self.stack.inspect(name)])
+            problems += ["%s does not run" % name for name in ran if not self.stack.running(name)]
+        except (ChangeError, HostError) as problem:
+            problems.append(str(problem))
+        for part in reversed(prepared):
+            try:
+                part.revert()
+            except (ChangeError, HostError) as problem:
+                problems.append("%s: %s" % (part.name, problem))
+        known = isinstance(error, (ChangeError, HostError, Missing))
+        reason = self.stack.redact(str(error) if known else "%s: %s" % (type(error).__name__, error))
+        if problems:
+            return ChangeError("%s; putting it back met with: %s" % (reason, "; ".join(problems)))
+        self.changes.changed = False
+        return ChangeError("%s; files and containers were put back as they were" % reason)
+
+    def _settle_only(self) -> None:
+        for part in self.parts:
+            try:
+                part.settle(self.changes)
+            except BaseException:
+                part.revert()
+                raise
+        if self.changes.changed:
+            for part in self.parts:
+                part.verify()
+
+    def _predict(self, new: Candidate) -> None:
+        """Tell what a run would do."""
+        for part in self.parts:
+            part.prepare(self.changes)
+        new.write(self.changes)
+        for name in new.remove:
+            self.changes.note("the container of %s is removed" % name)
+        for number, layer in enumerate(new.recreate):
+            self.changes.note("%d. made anew: %s" % (number + 1, ", ".join(layer)))
+        for part in self.parts:
+            part.settle(self.changes)
+
+    def _undo(self, touched: Sequence[str]) -> List[List[str]]:
+        """Return the commands that bring the old containers back once the old files are there."""
+        if not touched:
+            return []
+        there = [self.stack.override_path] if exists(self.host, self.stack.override_path) else []
+        old = self.stack.cli.but(files=self.stack.base + there)
+        words = ["up", "--detach", "--no-deps", "--no-build", "--pull", "never", "--quiet-pull"]
+        out = [old.argv(*(words + list(touched)))]
+        for name in self.stack.of("nginx"):
+            # With every name it knows: it looks them up only when it starts or reads its files again.
+            container = str((self.stack.inspect(name) or {}).get("Name") or "").lstrip("/")
+            if container:
+                out.append(["sh", "-c", 'docker exec "$1" nginx -s reload || true', "sh", container])
+        return out
+
+    def _watch(self) -> None:
+        fields = self.host.read("/proc/self/stat").rpartition(")")[2].split()
+        command(
+            self.host,
+            [
+                "systemd-run",
+                "--quiet",
+                "--collect",
+                "--unit=nself-prod-watch-" + random.token_hex(4),
+                "/bin/sh",
+                "-c",
+                WATCH,
+                "sh",
+            ]
+            + [str(os.getpid()), fields[19]],
+            timeout=30,
+        )
+
+    def _make_room(self, new: Candidate) -> None:
+        """Refuse where a full disk, or a folder that cannot be written to, would stop the run in its middle."""
+        need = sum(len(text) for text in new.texts.values()) + sum(
+            len(entry.text) for plan in new.plans.values() for entry in plan.files
+        )
+        for path in (self.stack.directory, "/etc", "/var/lib/docker"):
+            try:
+                room = os.statvfs(path)
+            except OSError:
+                continue
+            if room.f_flag & os.ST_RDONLY:
+                raise Refused("%s is on a file system that is mounted read-only; nothing was changed" % path)
+            if room.f_bavail * room.f_frsize < 2 * need + (16 << 20):
+                raise Refused(
+                    "there is no room left on the file system of %s (`df -h %s`); nothing was changed" % (path, path)
+                )
+        try:
+            probe = "%s/.nself-prod-%s" % (self.stack.directory, random.token_hex(4))
+            os.close(os.open(probe, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW, 0o600))
+            os.unlink(probe)
+        except OSError as error:
+            raise Refused(
+                "%s cannot be written to (%s); nothing was changed" % (self.stack.directory, error.strerror)
+            ) from None
+
+    def _addresses(self) -> Dict[str, str]:
+        out = {}
+        for name in self.stack.services:
+            try:
+                out[name] = self.stack.address(name)
+            except ChangeError:
+                continue
+        return out
+
+    def _follow(self, before: Mapping[str, str], recreated: Sequence[str]) -> None:
+        """Have nginx look its names up again where a service has a new address and nginx itself is the old one."""
+        self.stack.refresh()
+        if all(before.get(name) == address for name, address in self._addresses().items()):
+            return
+        for name in self.stack.of("nginx"):
+            if name not in recreated or recreated[-1] != name:
+                if self.stack.running(name):
+                    done = self.stack.exec(name, ["nginx", "-s", "reload"])
+                    if done.rc:
+                        raise Mismatch(
+                            "nginx does not read its files again: %s" % self.stack.redact(done.err.strip()[-300:])
+                        )
+
+    def _result(self, new: Candidate) -> Dict[str, Any]:
+        left = {name: list(dict.fromkeys(plan.left)) for name, plan in new.plans.items()}
+        return {
+            "applicable": True,
+            "project": self.stack.project,
+            "recreated": new.recreated,
+            "removed": new.remove,
+            "order": new.recreate,
+            "downtime": self.recreation.downtime,
+            "parts": {
+                name: {
+                    "services": [service for service in new.recreated if service in _services_of(plan)],
+                    "left": left[name],
+                    "settings": plan.used,
+                }
+                for name, plan in new.plans.items()
+            },
+            "left": [text for texts in left.values() for text in texts] + new.left,
+        }
+
+
+class Lock:
+    """One run at a time on a host."""
+
+    def __enter__(self) -> None:
+        self.descriptor = os.open(LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(self.descriptor)
+            raise Refused(
+                "another run is changing this deployment; try again when it has ended. Nothing was changed"
+            ) from None
+
+    def __exit__(self, *unused: Any) -> None:
+        os.close(self.descriptor)
+
+
+def finish_earlier(host: Any, check: bool) -> None:
+    """See to it that no half-done change of an earlier run is there."""
+    Guard(host, "none", LONGEST, patience=300).make_way(check)
+
+
+def _services_of(plan: Plan) -> "set[str]":
+    found = (
+        set(plan.fragment.get("services") or {})
+        | set(plan.postgres_settings)
+        | {entry.service for entry in plan.database_urls}
+    )
+    return found | {service for entry in plan.files for service in entry.services}
