@@ -4,4 +4,7 @@
 
 from __future__ import annotations
 
-PARTS = ()  # type: tuple
+from ansible_collections.nself.prod.plugins.module_utils.change.stack.parts.minio import MinioPart
+from ansible_collections.nself.prod.plugins.module_utils.change.stack.parts.redis import RedisPart
+
+PARTS = (MinioPart, RedisPart)  # type: tuple

@@ -32,7 +32,7 @@ class RedisPart(Part):
     SECRETS = (NAME,)
 
     def plan(self) -> Plan:
-        plan = Plan(used=[NAME])
+        plan = Plan()
         given = self.secrets.get(NAME) or ""
         if given:
             _accept(given)
