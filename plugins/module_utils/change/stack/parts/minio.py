@@ -14,6 +14,7 @@ from ansible_collections.nself.prod.plugins.module_utils.audit.units import trut
 from ansible_collections.nself.prod.plugins.module_utils.change.changes import Changes
 from ansible_collections.nself.prod.plugins.module_utils.change.guard import Mismatch
 from ansible_collections.nself.prod.plugins.module_utils.change.stack import (
+    drift,
     minio_init,
     minio_key,
     minio_policy,
@@ -53,6 +54,7 @@ class MinioPart(Part):
             self._root(plan, service)
         for service in self.stack.raw:
             self._init(plan, service)
+        plan.recreate = drift.stale(self.stack, plan.fragment, plan.settings)
         return plan
 
     def _encryption(self, plan: Plan, service: str) -> None:

@@ -14,7 +14,13 @@ from ansible_collections.nself.prod.plugins.module_utils.audit.facts import Unre
 from ansible_collections.nself.prod.plugins.module_utils.audit.model import Missing
 from ansible_collections.nself.prod.plugins.module_utils.audit.reduce import Reducer
 from ansible_collections.nself.prod.plugins.module_utils.change.guard import Mismatch, Refused
-from ansible_collections.nself.prod.plugins.module_utils.change.stack import raw, redis_clients, redis_command, units
+from ansible_collections.nself.prod.plugins.module_utils.change.stack import (
+    drift,
+    raw,
+    redis_clients,
+    redis_command,
+    units,
+)
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.part import Part, Plan, literal
 from ansible_collections.nself.prod.plugins.module_utils.host import HostError
 from ansible_collections.nself.prod.plugins.module_utils.parse import resp
@@ -22,6 +28,8 @@ from ansible_collections.nself.prod.plugins.module_utils.parse import resp
 NAME = redis_command.PASSWORD
 REPLACE, KEEP = "replace", "keep"
 BYTES = 32  # of a generated password; written in hex, which every URL, shell and file takes as it is
+# compose splits the generated command as a shell does, after the password has been filled in, whatever stands in an override.
+_CARRIED = re.compile(r"[A-Za-z0-9.,:/?!@#%^*+=_~{}\[\]-]+\Z")
 _PROTECTED = re.compile(r"^\s*protected-mode\s+\"?(yes|no)\b", re.M | re.I)
 _PASSWORD = re.compile(r"^\s*(requirepass\s+(?!\"\"|'')\S|aclfile\s+\S|user\s+default\s[^\n]*[>#]\S)", re.M | re.I)
 
@@ -45,6 +53,7 @@ class RedisPart(Part):
                     "%s: %s, so its password stays where it is; give redis-server and its options as the service's command"
                     % (service, problem)
                 )
+        plan.recreate = drift.stale(self.stack, plan.fragment, plan.settings)
         return plan
 
     # -- one server --------------------------------------------------------------------------------------------------
@@ -209,8 +218,11 @@ def _weakness(value: str) -> str:
 
 def _accept(given: str) -> None:
     """Raise Refused for a password that is worse than one that is made up."""
-    if any(ord(character) < 32 or ord(character) == 127 for character in given):
-        raise Refused("redis_password has a control character in it; choose another one")
+    if not _CARRIED.match(given):
+        raise Refused(
+            "redis_password has characters that the command of the generated docker-compose.yml, or an env file, does not carry "
+            "(spaces, quotes, or one of $ \\ ` ( ) ; & | < >), so compose would refuse that file; choose another one"
+        )
     problem = _weakness(given)
     if problem:
         raise Refused("redis_password is one of those that everybody tries (%s); choose another one" % problem)
