@@ -163,7 +163,7 @@ def no_default_secrets(facts: Any, policy: Any) -> Verdict:
     def judge(unit: Record) -> Tuple[bool, str]:
         named: Dict[str, List[str]] = {}
         for name, secret in secrets_of(unit):
-            problem = _problem(name, secret, least)
+            problem = problem_of(name, secret, least)
             if problem:
                 named.setdefault(problem, []).append(name)
         bad = ["%s: %s" % (problem, ", ".join(names)) for problem, names in sorted(named.items())]
@@ -177,7 +177,7 @@ def no_default_secrets(facts: Any, policy: Any) -> Verdict:
     return summed("none", each(all_units(facts), name_of, judge, level_of), "the deployment has no services")
 
 
-def _problem(name: str, secret: Dict[str, Any], least: int) -> str:
+def problem_of(name: str, secret: Dict[str, Any], least: int) -> str:
     """Return what is wrong with a secret, "" where nothing is."""
     if secret["empty"]:
         return "empty" if name in NEVER_EMPTY else ""
