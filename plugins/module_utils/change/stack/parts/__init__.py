@@ -4,4 +4,6 @@
 
 from __future__ import annotations
 
-PARTS = ()  # type: tuple
+from ansible_collections.nself.prod.plugins.module_utils.change.stack.parts.nginx import Nginx
+
+PARTS = (Nginx,)
