@@ -210,6 +210,9 @@ class Nginx(Part):
                 declared.append(_origin_of(self._declared(service, "AUTH_CLIENT_URL")))
             declared = [text.strip() for text in declared if text.strip()]
             given = [text for text in declared if origin_problem(text) is None]
+            domain = self.stack.variables.get("BASE_DOMAIN", "").strip().lower()
+            if not given and "." in domain:
+                given = ["https://" + domain, "https://*." + domain]
             dropped = [text for text in declared if text not in given and text != "*"]
             if dropped:
                 left.append(
