@@ -10,22 +10,23 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Optional
 
 from ansible_collections.nself.prod.plugins.module_utils.audit.model import Severity, Status
-from ansible_collections.nself.prod.plugins.plugin_utils.report import fleet
+from ansible_collections.nself.prod.plugins.plugin_utils.report import deployment, fleet
 from ansible_collections.nself.prod.plugins.plugin_utils.report.excuses import excuses
 from ansible_collections.nself.prod.plugins.plugin_utils.report.shape import HostReport
 from ansible_collections.nself.prod.plugins.plugin_utils.report.text import clean, clean_tree
 
-# In the order in which harden.yml runs them.
+# In the order in which harden.yml runs them: the host's doors, its deployment, and what reads what the deployment then is.
 ROLES = (
     "sshd",
     "ufw",
     "sysctl",
-    "fail2ban",
     "docker_daemon",
-    "permissions",
     "services",
     "unattended_upgrades",
     "auditd",
+    *deployment.ROLES,
+    "fail2ban",
+    "permissions",
 )
 SYSTEMS = ("debian", "ubuntu")
 # What became of a host: hardened; looked at in check mode; a role failed; no answer afterwards; not begun with; not begun, since the
@@ -49,7 +50,7 @@ class RoleResult:
 
 @dataclass(frozen=True)
 class Hardened:
-    """One host of the run. after: None where there was no second audit; roles: those that answered."""
+    """One host of the run. after: None where there was no second audit; roles: those that answered; change: of its deployment."""
 
     host: str
     state: str
@@ -57,6 +58,7 @@ class Hardened:
     after: Optional[HostReport] = None
     message: str = ""
     roles: tuple[RoleResult, ...] = ()
+    change: Optional[deployment.Deployment] = None
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,19 @@ def role_results(variables: Mapping[str, Any], roles: Sequence[str]) -> tuple[Ro
     """Return what the roles of a host answered, from the variables that their tasks registered: those that begin with the role's name,
     and what the role packages noted of the packages that it installed for them.
     """
-    return tuple(result for result in (_role_result(role, variables) for role in roles) if result is not None)
+    change = deployment.from_answer(variables.get(deployment.RESULT))
+    parts = {part.role: part for part in change.parts} if change is not None else {}
+    return tuple(
+        result
+        for role in roles
+        for result in [_of_part(parts[role]) if role in parts else _role_result(role, variables)]
+        if result is not None
+    )
+
+
+def _of_part(part: deployment.Part) -> RoleResult:
+    """Return what a role of the deployment did: all of them are one task. What it leaves is told of the deployment."""
+    return RoleResult(part.role, part.changed, part.changes)
 
 
 def _role_result(role: str, variables: Mapping[str, Any]) -> Optional[RoleResult]:
@@ -202,14 +216,20 @@ def outcome(host: Hardened, roles: Sequence[str]) -> dict[str, Any]:
         "left": ids([*what.failing, *what.undecided]),
         "changed_by": [result.role for result in host.roles if result.changed],
         "excuses": {result.role: list(result.excuses) for result in host.roles if result.excuses},
+        "deployment": None if host.change is None else deployment.outcome(host.change),
     }
 
 
 def failure_of(given: Any) -> str:
-    """Return in one line which role failed at what, from what the playbook noted of the failed task."""
+    """Return in one line which role failed at what, from what the playbook noted of each failed task."""
+    return "; ".join(map(_failure, given if isinstance(given, (list, tuple)) and given else [given]))
+
+
+def _failure(given: Any) -> str:
     given = clean_tree(given) if isinstance(given, Mapping) else {}
     # Each role has a tag of its name, and Ansible does not say in another way which role a task is of.
-    role = next((tag for tag in given.get("tags") or () if tag in ROLES), "")
+    roles = [tag for tag in given.get("tags") or () if tag in ROLES]
+    role = "" if not roles else roles[0] if len(roles) == 1 else "deployment"
     message = str(given.get("message") or "") or "it failed without a message"
     where = role or "a task"
     task = str(given.get("task") or "")
