@@ -82,7 +82,14 @@ def show(bench, given, aims):
     pinged, audited, collected = bench.rounds(given.rounds)
     peak, wall = bench.module(given.module_rounds)
     print(ROW % ("ansible -m ping", "%.2f s" % pinged, ""))
-    print(ROW % ("ansible-playbook playbooks/check.yml", "%.2f s" % audited, "%.2f x ping (aim: at most %d)" % (audited / pinged, aims[0])))
+    print(
+        ROW
+        % (
+            "ansible-playbook playbooks/check.yml",
+            "%.2f s" % audited,
+            "%.2f x ping (aim: at most %d)" % (audited / pinged, aims[0]),
+        )
+    )
     print(ROW % ("module on the host, start to end", "%.2f s" % wall, "(aim: under %d s)" % aims[1] if aims[1] else ""))
     print(ROW % ("of which reading the host", "%.2f s" % collected, ""))
     print(ROW % ("largest process of the module", "%.1f MB" % peak, "(aim: under 60)"))
@@ -93,7 +100,9 @@ def show(bench, given, aims):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=7, help="alternating runs of ping and audit (7)")
-    parser.add_argument("--module-rounds", type=int, default=3, help="runs in which the module is measured on the host (3)")
+    parser.add_argument(
+        "--module-rounds", type=int, default=3, help="runs in which the module is measured on the host (3)"
+    )
     parser.add_argument("--lynis-rounds", type=int, default=1, help="runs of Lynis, of which each takes long (1)")
     parser.add_argument("--release", default="12", help="Debian release of the bare host (12)")
     parser.add_argument("--harden-rounds", type=int, default=5, help="alternating runs of ping and harden.yml (5)")
@@ -103,20 +112,39 @@ def main():
     with tempfile.TemporaryDirectory(prefix="nself-prod-") as folder:
         if given.only in (None, "bare"):
             with hosts.bare(given.release, folder) as host:
-                print("a bare Debian %s host, medians of %d alternating runs over SSH" % (given.release, given.rounds), flush=True)
+                print(
+                    "a bare Debian %s host, medians of %d alternating runs over SSH" % (given.release, given.rounds),
+                    flush=True,
+                )
                 audited = show(Bench(host), given, (2, None))
                 lynis = statistics.median(
-                    timed(lambda: host.sh("lynis audit system --quick --no-colors >/dev/null 2>&1; true")) for _unused in range(given.lynis_rounds)
+                    timed(lambda: host.sh("lynis audit system --quick --no-colors >/dev/null 2>&1; true"))
+                    for _unused in range(given.lynis_rounds)
                 )
-                print(ROW % ("lynis audit system --quick", "%.2f s" % lynis, "%.1f x the audit (aim: at least 10)" % (lynis / audited)), flush=True)
+                print(
+                    ROW
+                    % (
+                        "lynis audit system --quick",
+                        "%.2f s" % lynis,
+                        "%.1f x the audit (aim: at least 10)" % (lynis / audited),
+                    ),
+                    flush=True,
+                )
         if given.only in (None, "harden"):
             with hosts.bare(given.release, folder) as host:
-                print("the same host as it is rented, medians of %d alternating runs over SSH" % given.harden_rounds, flush=True)
+                print(
+                    "the same host as it is rented, medians of %d alternating runs over SSH" % given.harden_rounds,
+                    flush=True,
+                )
                 hardening.show(host, given.harden_rounds)
         if given.only in (None, "stack"):
             with hosts.stack(folder) as host:
                 running = len(host.sh("docker ps --quiet").split())
-                print("a Debian 13 host with %d containers, medians of %d alternating runs over SSH" % (running, given.rounds), flush=True)
+                print(
+                    "a Debian 13 host with %d containers, medians of %d alternating runs over SSH"
+                    % (running, given.rounds),
+                    flush=True,
+                )
                 show(Bench(host), given, (3, 3))
 
 

@@ -58,7 +58,14 @@ def show(host, rounds):
     bench = Hardening(host)
     bench.ping()
     first, (executed, changed) = timed(bench.harden)
-    print(ROW % ("harden.yml, the first time", "%.2f s" % first, "%d tasks executed, %d changed something" % (executed, changed)))
+    print(
+        ROW
+        % (
+            "harden.yml, the first time",
+            "%.2f s" % first,
+            "%d tasks executed, %d changed something" % (executed, changed),
+        )
+    )
     pings, runs = [], []
     for _unused in range(rounds):
         pings.append(timed(bench.ping)[0])

@@ -29,7 +29,9 @@ def sh(*words, **options):
     options.setdefault("stdin", None if "input" in options else subprocess.DEVNULL)
     done = subprocess.run(command, capture_output=True, text=True, check=False, **options)
     if done.returncode != 0:
-        sys.exit("bench: %s ended with %d\n%s%s" % (words[0], done.returncode, done.stdout[-2000:], done.stderr[-2000:]))
+        sys.exit(
+            "bench: %s ended with %d\n%s%s" % (words[0], done.returncode, done.stdout[-2000:], done.stderr[-2000:])
+        )
     return done.stdout
 
 
@@ -96,16 +98,30 @@ def _started(kind, release, options, folder):
     (folder / "key").unlink(missing_ok=True)
     sh("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / "key")
     try:
-        sh("docker", "run", "--detach", "--name", host.name, "--hostname", kind, *COMMON.split(), *options, "nself-prod-test/debian:%s" % release)
+        sh(
+            "docker",
+            "run",
+            "--detach",
+            "--name",
+            host.name,
+            "--hostname",
+            kind,
+            *COMMON.split(),
+            *options,
+            "nself-prod-test/debian:%s" % release,
+        )
         key = (folder / "key.pub").read_text().strip()
         boot = (ROOT / "molecule/shared/files/first-boot.sh").read_text()
         keys = host.sh("key='%s'; password=$(openssl rand -hex 16)\n%s" % (key, boot))
         host.sh(
             "install -d -m 0700 /root/.ssh; echo '%s' >/root/.ssh/authorized_keys\n"
-            "cat >/usr/local/bin/measured-python <<'EOF'\n%sEOF\nchmod 0755 /usr/local/bin/measured-python" % (key, WRAPPER)
+            "cat >/usr/local/bin/measured-python <<'EOF'\n%sEOF\nchmod 0755 /usr/local/bin/measured-python"
+            % (key, WRAPPER)
         )
         address = sh("docker", "inspect", "--format", "{{.NetworkSettings.IPAddress}}", host.name).strip()
-        (folder / "known_hosts").write_text("".join("%s %s\n" % (address, line) for line in keys.splitlines() if line.startswith("ssh-")))
+        (folder / "known_hosts").write_text(
+            "".join("%s %s\n" % (address, line) for line in keys.splitlines() if line.startswith("ssh-"))
+        )
         host.inventory.write_text(
             "all:\n  hosts:\n    %s:\n      ansible_host: %s\n      ansible_user: root\n      ansible_python_interpreter: /usr/bin/python3\n"
             "      ansible_ssh_private_key_file: %s/key\n      ansible_ssh_common_args: -o UserKnownHostsFile=%s/known_hosts\n"

@@ -107,7 +107,10 @@ def _lines(path):
 
 
 def test_before_and_after_and_what_is_left(harden, tmp_path):
-    changed = {"changed": True, "diff": [{"before_header": "/etc/x", "after_header": "/etc/x", "before": "", "after": "y"}]}
+    changed = {
+        "changed": True,
+        "diff": [{"before_header": "/etc/x", "after_header": "/etc/x", "before": "", "after": "y"}],
+    }
     skipped = {"changed": False, "not_applicable": "its service cannot run in a container"}
     rc, output, ran = harden(
         {"web1": {"first": audit(), "second": audit("pass"), "sshd": changed, "auditd": skipped}},
@@ -233,7 +236,10 @@ def test_nobody_to_harden(harden):
         ({"nself_harden_seriel": 1}, "unknown variable nself_harden_seriel; known are: nself_harden_verbose"),
         ({"nself_check_polcy": {}}, "unknown variable nself_check_polcy"),
         ({"nself_check_policy": {"nonsense": 1}}, "nself_check_policy: unknown policy nonsense"),
-        ({"nself_harden_serial": "1,half"}, "nself_harden_serial takes numbers of hosts or percentages, such as 1,25%,100%"),
+        (
+            {"nself_harden_serial": "1,half"},
+            "nself_harden_serial takes numbers of hosts or percentages, such as 1,25%,100%",
+        ),
         ({"nself_harden_max_fail_percentage": "many"}, "nself_harden_max_fail_percentage takes a number from 0 to 100"),
         ({"nself_harden_output": "report.pdf"}, "nself_harden_output takes a file that ends in .json"),
     ],

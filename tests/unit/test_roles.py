@@ -17,6 +17,9 @@ ROLES = sorted(path.parent.parent for path in (ROOT / "roles").glob("*/tasks/mai
 SHIPPED = {role.name for role in ROLES}
 # The one that the others begin with, where they need a package.
 PACKAGES = "packages"
+DEPLOYMENT = "deployment"
+# What other roles consist of, or begin with.
+INNER = {PACKAGES, DEPLOYMENT}
 # Keys of tasks whose text is an expression, without braces.
 EXPRESSIONS = ("when", "changed_when", "failed_when", "until", "that", "rescue_when")
 # What Ansible gives every task.
@@ -100,6 +103,12 @@ def used(role):
     return read, made | set(own)
 
 
+def imports(role, other):
+    """Tell whether a role imports another one of ours."""
+    named = [task.get("ansible.builtin.import_role", {}).get("name") for task in tasks(role)]
+    return "nself.prod." + other in named
+
+
 def test_there_are_roles():
     assert SHIPPED
 
@@ -117,14 +126,16 @@ def test_every_option_is_described_and_has_a_type(role):
     for name, item in options(role).items():
         assert item.get("type") and item.get("description"), name
         assert item["type"] != "list" or "elements" in item, name
-        assert item.get("required") or "default" in item or item["type"] != "bool", name
+        # Where the guide has a setting too, unset is a word of its own.
+        unset = imports(role, DEPLOYMENT) or item.get("required") or "default" in item
+        assert unset or item["type"] != "bool", name
 
 
 @each_role
 def test_variables_have_the_roles_prefix(role):
     _read, made = used(role)
-    # A role may tell Ansible itself something, such as the port that it goes on over.
-    made = {name for name in made if not name.startswith("ansible_")}
+    # A role may tell Ansible itself something, such as the port that it goes on over, or the playbook what is to be done at its end.
+    made = {name for name in made if not name.startswith(("ansible_", "nself_deployment_"))}
     wrong = [
         name
         for name in sorted(set(options(role)) | made)
@@ -201,8 +212,8 @@ def _fits(value, item):
     assert value in item.get("choices", [value])
 
 
-def test_every_role_but_the_one_that_the_others_begin_with_mends_a_check():
-    assert SHIPPED - {check.fix.role for check in CHECKS} == {PACKAGES}
+def test_every_role_but_those_that_the_others_consist_of_mends_a_check():
+    assert SHIPPED - {check.fix.role for check in CHECKS} == INNER
 
 
 @each_role
@@ -213,10 +224,12 @@ def test_packages_are_installed_by_one_role(role):
 
 @each_role
 def test_a_role_can_be_run_by_its_tag_however_it_is_included(role):
-    wanted = None if role.name == PACKAGES else [role.name]
+    wanted = None if role.name in INNER else [role.name]
     assert [task["name"] for task in tasks(role) if task.get("tags") != wanted] == []
 
 
 @each_role
 def test_what_a_role_did_is_registered_under_its_name(role):
+    if imports(role, DEPLOYMENT):
+        return  # it is registered there
     assert {task.get("register") for task in tasks(role)} - {None, "packages_installed"} == {role.name + "_result"}

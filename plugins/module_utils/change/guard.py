@@ -54,12 +54,16 @@ class Armed:
 
 
 class Guard:
-    """The rollback of one run. run: its name, letters and digits; seconds: how long to wait for the fresh login."""
+    """The rollback of one run. run: its name, letters and digits; seconds: how long to wait for the fresh login.
 
-    def __init__(self, host: Host, run: str, seconds: int = 60) -> None:
+    patience: how many seconds each command of the rollback may take.
+    """
+
+    def __init__(self, host: Host, run: str, seconds: int = 60, patience: int = 60) -> None:
         self.host = host
         self.run = run
         self.seconds = seconds
+        self.patience = patience
 
     # -- what there is -----------------------------------------------------------------------------------------------
 
@@ -162,15 +166,18 @@ class Guard:
                 os.unlink(STATE + "/applier")
         try:
             # In a session of its own: whatever becomes of this connection, it is finished.
-            done = self.host.run(["systemctl", "start", UNIT + ".service"], timeout=150)
+            done = self.host.run(["systemctl", "start", UNIT + ".service"], timeout=self._longest())
             started = done.rc == 0
         except HostError:
             started = False
         if not started and os.path.exists(STATE + "/roll-back"):
-            self.host.run(["/bin/sh", STATE + "/roll-back"], timeout=150)
+            self.host.run(["/bin/sh", STATE + "/roll-back"], timeout=self._longest())
         return self.outcome() or "it did not run; look at `journalctl -u %s`" % UNIT
 
     # -- inner -------------------------------------------------------------------------------------------------------
+
+    def _longest(self) -> float:
+        return 90.0 + self.patience
 
     def _overdue(self) -> bool:
         """Return whether there is a rollback that should have run. Raises Refused where one waits."""
@@ -208,6 +215,7 @@ class Guard:
                 folder = os.path.dirname(folder)
         commands = ["try %s" % " ".join(shlex.quote(word) for word in argv) for argv in undo]
         values = {"STATE": STATE, "OUTCOME": OUTCOME, "LOCK": LOCK, "UNITS": UNITS, "UNIT": UNIT, "RUN": self.run}
+        values.update(PATIENCE=str(self.patience), LONGEST=str(240 + self.patience))
         values.update(
             KEPT="\n".join(kept + sorted(set(emptied), reverse=True)),
             UNDO="\n".join(commands),

@@ -64,7 +64,7 @@ take_away() {  # path, where its folder really is
     if moved "$$1" "$$2"; then return; fi
     rm -rf "$$1" || problem "$$1 cannot be removed"
 }
-try() { timeout 60 "$$@" || problem "\\`$$*\\` ended with $$?"; }
+try() { timeout $PATIENCE "$$@" || problem "\\`$$*\\` ended with $$?"; }
 $KEPT
 try systemctl daemon-reload
 $UNDO
@@ -82,12 +82,12 @@ SERVICE = Template(
     """[Unit]
 Description=Take back a change of nself.prod that no fresh login has confirmed
 # At boot: after what may have come up with the change.
-After=ssh.service sshd.service ssh.socket ufw.service nself-prod-lockdown.service
+After=ssh.service sshd.service ssh.socket ufw.service docker.service nself-prod-lockdown.service
 
 [Service]
 Type=oneshot
 ExecStart=/bin/sh $STATE/roll-back
-TimeoutStartSec=300
+TimeoutStartSec=$LONGEST
 
 [Install]
 WantedBy=multi-user.target
@@ -105,7 +105,7 @@ AccuracySec=100ms
 
 
 def script(values: Mapping[str, str]) -> str:
-    """Return the script. values: STATE OUTCOME LOCK UNITS UNIT LINKS RUN, and the lines KEPT and UNDO in its own words."""
+    """Return the script. values: STATE OUTCOME LOCK UNITS UNIT LINKS RUN, PATIENCE and LONGEST in seconds, and the lines KEPT and UNDO in its own words."""
     return SCRIPT.substitute(values)
 
 

@@ -1,0 +1,147 @@
+# SPDX-FileCopyrightText: the nself.prod authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""docker-compose.override.yml as documents: one of ours for each role around the user's own text, which stays byte for byte.
+
+compose merges the documents in order. Ours win over what the user has above them; what he writes below the last line wins over ours.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from typing import Any, Dict, Mapping, Optional
+
+from ansible_collections.nself.prod.plugins.module_utils.change.changes import ChangeError
+from ansible_collections.nself.prod.plugins.module_utils.change.stack.part import Replace, Reset
+
+FIRST = (
+    "# Written by nself.prod, role by role. Your own content stands between the lines that say so, and stays as it is."
+)
+YOURS = "# nself.prod: yours, as it was; what the roles below set wins over it"
+ROLE = "--- # nself.prod: role "
+BELOW = "--- # nself.prod: what you add below this line wins over all of the above"
+BELOW_KEY = "x-nself-prod-below: {}"
+OURS = "x-nself-prod-"
+_ROLE = re.compile(r"^--- # nself\.prod: role ([a-z_]+)$", re.M)
+_PLAIN = re.compile(r"[A-Za-z_/.][A-Za-z0-9_/.-]*\Z")
+_WORDS = frozenset("true false yes no on off null y n".split())
+
+
+@dataclass
+class Override:
+    """The file in its pieces. first: our document that makes the generated files valid; roles: {role: document}; yours, below: text."""
+
+    first: str = ""
+    yours: str = ""
+    roles: Dict[str, str] = field(default_factory=dict)
+    below: str = ""
+
+    def known(self, role: str) -> Dict[str, Any]:
+        """Return what a role's document remembers of itself; {} where there is none."""
+        found = re.search(r"^%s%s: (\{.*\})$" % (re.escape(OURS), re.escape(role)), self.roles.get(role, ""), re.M)
+        try:
+            return dict(json.loads(found.group(1))) if found else {}
+        except ValueError:
+            raise ChangeError(
+                "docker-compose.override.yml: the line %s%s is not as it was written; remove that role's document"
+                % (OURS, role)
+            ) from None
+
+
+def split(text: Optional[str]) -> Override:
+    """Take the file apart. A file that is not ours is the user's as a whole."""
+    if not text:
+        return Override()
+    if not text.startswith(FIRST + "\n"):
+        return Override(yours=text)
+    rest = text[len(FIRST) + 1 :]
+    head, mark, rest = rest.partition(YOURS + "\n")
+    if not mark:
+        raise ChangeError(
+            "docker-compose.override.yml: the line `%s` is gone; put it back above your own content" % YOURS
+        )
+    body, mark, below = rest.partition(BELOW + "\n" + BELOW_KEY + "\n")
+    if not mark:
+        raise ChangeError(
+            "docker-compose.override.yml: the lines `%s` and `%s` are gone; put them back" % (BELOW, BELOW_KEY)
+        )
+    places = list(_ROLE.finditer(body))
+    yours = body[: places[0].start()] if places else body
+    roles = {}
+    for number, place in enumerate(places):
+        end = places[number + 1].start() if number + 1 < len(places) else len(body)
+        roles[place.group(1)] = body[place.end() + 1 : end]
+    return Override(head, _given_back(yours), roles, below)
+
+
+def join(override: Override, order: Any) -> str:
+    """Return the file's text; order: the roles as their documents are merged. "" where nothing is ours and nothing the user's."""
+    if not override.roles and not override.below.strip():
+        return override.yours
+    out = [FIRST, "\n", override.first or "x-nself-prod: {}\n", YOURS, "\n", _put(override.yours)]
+    for role in order:
+        if role in override.roles:
+            out += [ROLE, role, "\n", override.roles[role]]
+    return "".join(out + [BELOW, "\n", BELOW_KEY, "\n", override.below])
+
+
+_OPEN = "--- # yours\n"
+_NO_END = "\n# nself.prod: yours ends without a line's end\n"
+
+
+def _put(yours: str) -> str:
+    """Return the user's text so that it is a document: begun where it has content and does not begin itself, and ended by a line's end."""
+    begins = has_content(yours) and not re.match(r"(\s*(#[^\n]*)?\n)*---(\s|$)", yours)
+    return (_OPEN if begins else "") + yours + ("" if yours.endswith("\n") or not yours else _NO_END)
+
+
+def _given_back(text: str) -> str:
+    text = text[: -len(_NO_END)] if text.endswith(_NO_END) else text
+    return text[len(_OPEN) :] if text.startswith(_OPEN) else text
+
+
+def has_content(text: str) -> bool:
+    """Tell whether YAML text holds more than comments and the marks of documents."""
+    return any(line.split("#", 1)[0].strip() not in ("", "---", "...") for line in text.splitlines())
+
+
+def document(fragment: Mapping[str, Any], role: str, known: Mapping[str, Any]) -> str:
+    """Return a role's document: what it remembers of itself in one line, then its fragment."""
+    line = "%s%s: %s\n" % (OURS, role, json.dumps(known, sort_keys=True))
+    return line + yaml(fragment)
+
+
+def yaml(value: Mapping[str, Any], indent: int = 0) -> str:
+    """Return a mapping as YAML's block style, keys in the order given."""
+    pad = "  " * indent
+    out = []  # type: list[str]
+    for key, item in value.items():
+        name = _scalar(str(key))
+        if isinstance(item, Mapping) and item:
+            out.append("%s%s:\n%s" % (pad, name, yaml(item, indent + 1)))
+        elif isinstance(item, (list, tuple)) and item:
+            tag = " !override" if isinstance(item, Replace) else ""
+            lines = "".join("%s  - %s\n" % (pad, _scalar(entry)) for entry in item)
+            out.append("%s%s:%s\n%s" % (pad, name, tag, lines))
+        elif isinstance(item, Replace):
+            out.append("%s%s: !override []\n" % (pad, name))
+        else:
+            out.append("%s%s: %s\n" % (pad, name, _scalar(item)))
+    return "".join(out)
+
+
+def _scalar(value: Any) -> str:
+    if isinstance(value, Reset):
+        return "!reset null"
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (int, float)):
+        return str(value)
+    if isinstance(value, (Mapping, list, tuple)):
+        # YAML's flow style is JSON's.
+        return json.dumps(value)
+    text = str(value)
+    return text if _PLAIN.match(text) and text.lower() not in _WORDS else json.dumps(text, ensure_ascii=False)

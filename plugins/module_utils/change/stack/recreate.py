@@ -1,0 +1,171 @@
+# SPDX-FileCopyrightText: the nself.prod authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Make services anew in the order of their dependencies, and wait until each is healthy."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import time
+from typing import Any, Dict, Iterable, List, Mapping, Sequence
+
+from ansible_collections.nself.prod.plugins.module_utils.change.changes import ChangeError
+from ansible_collections.nself.prod.plugins.module_utils.change.guard import Mismatch
+from ansible_collections.nself.prod.plugins.module_utils.change.stack.compose_cli import said
+from ansible_collections.nself.prod.plugins.module_utils.host import HostError
+
+MOST_RESTARTS = 3  # a container that was started again so often does not come up
+STEADY = 2.0  # seconds that a container without a health check has to run
+UP = 180.0  # seconds for compose to make the containers of a layer
+
+
+def layers(services: Iterable[str], model: Mapping[str, Mapping[str, Any]]) -> List[List[str]]:
+    """Return the services in layers: each depends, also by way of others, only on those of earlier layers."""
+    left = sorted(services)
+    needs = {name: _all_needs(name, model) for name in left}
+    out = []  # type: List[List[str]]
+    while left:
+        ready = [name for name in left if not needs[name].intersection(left) - {name}]
+        # A circle is compose's to refuse; here it is one layer.
+        ready = ready or left
+        out.append(ready)
+        left = [name for name in left if name not in ready]
+    return out
+
+
+def _all_needs(name: str, model: Mapping[str, Mapping[str, Any]]) -> "set[str]":
+    found, queue = set(), [name]  # type: set[str], List[str]
+    while queue:
+        needed = (model.get(queue.pop()) or {}).get("depends_on") or {}
+        for other in needed:
+            if other not in found:
+                found.add(other)
+                queue.append(other)
+    return found
+
+
+def ends_by_itself(service: Mapping[str, Any]) -> bool:
+    """Tell whether a service does its work once and ends, as those that prepare a volume."""
+    return str(service.get("restart") or "no") in ("no", "False")
+
+
+class Recreation:
+    """The making anew of some services. wait: seconds until a layer is healthy."""
+
+    def __init__(self, stack: Any, wait: float) -> None:
+        self.stack = stack
+        self.wait = wait
+        self.downtime: Dict[str, float] = {}
+
+    def run(self, order: Sequence[Sequence[str]], model: Mapping[str, Mapping[str, Any]]) -> None:
+        """Make the services of each layer anew and wait. Raises Mismatch with what does not come up."""
+        for layer in order:
+            begun = time.monotonic()
+            self.up(layer)
+            self.stack.refresh()
+            waiting = set(layer)
+            while waiting:
+                for name in sorted(waiting):
+                    if self._well(name, model.get(name) or {}):
+                        self.downtime[name] = round(time.monotonic() - begun, 1)
+                        waiting.discard(name)
+                if waiting and time.monotonic() - begun > self.wait:
+                    name = sorted(waiting)[0]
+                    raise Mismatch(
+                        "%s does not become healthy within %d s: %s" % (name, self.wait, self._last_words(name))
+                    )
+                if waiting:
+                    time.sleep(0.5)
+                    self.stack.refresh()
+
+    def up(self, services: Sequence[str]) -> None:
+        """Have compose make these services anew where their configuration differs. Raises ChangeError."""
+        words = ["up", "--detach", "--no-deps", "--no-build", "--pull", "never", "--quiet-pull"] + list(services)
+        try:
+            done = self.stack.cli.run(*words, timeout=UP + 10 * len(services))
+        except HostError as error:
+            raise ChangeError(
+                "docker compose up %s: %s" % (" ".join(services), error.detail or error.reason)
+            ) from error
+        if done.rc:
+            raise ChangeError("docker compose up %s: %s" % (" ".join(services), self.stack.redact(said(done))))
+
+    def settled(self, services: Iterable[str]) -> None:
+        """Wait until Docker itself says of no service that it is starting. Raises Mismatch."""
+        begun = time.monotonic()
+        while True:
+            self.stack.refresh()
+            states = {name: _health(self.stack.inspect(name) or {}) for name in services}
+            bad = [name for name, state in states.items() if state == "unhealthy"]
+            if bad:
+                raise Mismatch("%s became unhealthy: %s" % (bad[0], self._last_words(bad[0])))
+            starting = [name for name, state in states.items() if state == "starting"]
+            if not starting:
+                return
+            if time.monotonic() - begun > self.wait:
+                raise Mismatch(
+                    "%s does not become healthy within %d s: %s"
+                    % (starting[0], self.wait, self._last_words(starting[0]))
+                )
+            time.sleep(1)
+
+    # -- inner -------------------------------------------------------------------------------------------------------
+
+    def _well(self, name: str, service: Mapping[str, Any]) -> bool:
+        item = self.stack.inspect(name)
+        if item is None:
+            return False
+        state = item.get("State") or {}
+        if ends_by_itself(service) and state.get("Status") == "exited":
+            if int(state.get("ExitCode") or 0):
+                raise Mismatch("%s ended with %s: %s" % (name, state.get("ExitCode"), self._last_words(name)))
+            return True
+        if int(item.get("RestartCount") or 0) >= MOST_RESTARTS:
+            raise Mismatch("%s is started again and again: %s" % (name, self._last_words(name)))
+        if not state.get("Running") or state.get("Restarting"):
+            if state.get("Status") == "exited" and service.get("restart") == "no":
+                raise Mismatch("%s ended with %s: %s" % (name, state.get("ExitCode"), self._last_words(name)))
+            return False
+        health = _health(item)
+        if health == "unhealthy":
+            raise Mismatch("%s is unhealthy: %s" % (name, self._last_words(name)))
+        if health == "":
+            return self._steady(item)
+        # Docker asks only every so often: the same question is put at once.
+        return health == "healthy" or self._asked(name, item)
+
+    def _steady(self, item: Mapping[str, Any]) -> bool:
+        time.sleep(STEADY)
+        done = self.stack.host.run(["docker", "inspect", "--format", "{{json .State}}", str(item["Id"])], timeout=20)
+        state = json.loads(done.out or "{}")
+        return bool(state.get("Running")) and not state.get("Restarting")
+
+    def _asked(self, name: str, item: Mapping[str, Any]) -> bool:
+        test = list(((item.get("Config") or {}).get("Healthcheck") or {}).get("Test") or [])
+        argv = ["/bin/sh", "-c", test[1]] if test[:1] == ["CMD-SHELL"] else test[1:]
+        if not argv:
+            return False
+        try:
+            # With its words on no command line of this host: they may hold a secret.
+            done = self.stack.exec(
+                name, ["/bin/sh", "-s"], stdin=" ".join(shlex.quote(word) for word in argv) + "\n", timeout=10
+            )
+        except HostError:
+            return False
+        return bool(done.rc == 0)
+
+    def _last_words(self, name: str) -> str:
+        """Return what a service said last, without secrets."""
+        item = self.stack.inspect(name)
+        if item is None:
+            return "it has no container"
+        done = self.stack.host.run(["docker", "logs", "--tail", "5", str(item["Id"])], timeout=20)
+        lines = [line.strip() for line in (done.out + "\n" + done.err).splitlines() if line.strip()]
+        checks = ((item.get("State") or {}).get("Health") or {}).get("Log") or []
+        failed = [str(entry.get("Output") or "").strip() for entry in checks if entry.get("ExitCode")]
+        words = (failed[-1:] if failed and failed[-1] else []) + lines[-2:]
+        return str(self.stack.redact(" | ".join(words) or "it says nothing"))[:500]
+
+
+def _health(item: Mapping[str, Any]) -> str:
+    return str(((item.get("State") or {}).get("Health") or {}).get("Status") or "").replace("none", "")

@@ -1,0 +1,104 @@
+# SPDX-FileCopyrightText: the nself.prod authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""docker-compose.override.yml: ours beside the user's, which is never touched."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import yaml as pyyaml
+from ansible_collections.nself.prod.plugins.module_utils.change.changes import ChangeError
+from ansible_collections.nself.prod.plugins.module_utils.change.stack import override
+from ansible_collections.nself.prod.plugins.module_utils.change.stack.part import RESET, Replace
+
+ORDER = ("containers", "nginx")
+TEXTS = {
+    "nothing": "",
+    "a service": "services:\n  redis:\n    mem_limit: 1g\n",
+    "no line's end": "services: {redis: {mem_limit: 1g}}",
+    "comments only": "# nothing yet\n",
+    "a comment without an end": "# nothing yet",
+    "a document of its own": "# mine\n---\nservices: {redis: {mem_limit: 1g}}\n",
+    "begins with a mark": "---\nservices: {redis: {mem_limit: 1g}}\n",
+    "two documents": "services: {redis: {mem_limit: 1g}}\n---\nservices: {nginx: {mem_limit: 1g}}\n",
+    "ends with blank lines": "services: {redis: {mem_limit: 1g}}\n\n\n",
+}
+
+
+def whole(yours, below=""):
+    roles = {
+        "nginx": override.document({"services": {"nginx": {"read_only": True}}}, "nginx", {"files": {}}),
+        "containers": override.document({"services": {"redis": {"cap_drop": ["ALL"]}}}, "containers", {}),
+    }
+    return override.Override("", yours, roles, below)
+
+
+@pytest.mark.parametrize("yours", TEXTS.values(), ids=list(TEXTS))
+def test_the_users_text_comes_back_byte_for_byte(yours):
+    text = override.join(whole(yours, "services: {redis: {cpus: 2}}\n"), ORDER)
+    again = override.split(text)
+    assert again.yours == yours
+    assert again.below == "services: {redis: {cpus: 2}}\n"
+    assert override.join(again, ORDER) == text
+    again.roles.clear()
+    again.below = ""
+    assert override.join(again, ORDER) == yours
+
+
+@pytest.mark.parametrize("yours", TEXTS.values(), ids=list(TEXTS))
+def test_every_document_is_a_mapping_as_compose_wants_it(yours):
+    documents = list(pyyaml.safe_load_all(override.join(whole(yours), ORDER)))
+    assert all(isinstance(document, dict) for document in documents), documents
+    assert len(documents) == 4 + sum(1 for document in pyyaml.safe_load_all(yours) if document is not None)
+
+
+def test_documents_stand_in_the_order_of_the_parts():
+    text = override.join(whole(""), ORDER)
+    assert text.index("role containers") < text.index("role nginx") < text.index(override.BELOW_KEY)
+
+
+def test_a_users_file_is_his_as_a_whole():
+    assert override.split("services: {}\n") == override.Override(yours="services: {}\n")
+    assert override.split(None) == override.Override()
+
+
+@pytest.mark.parametrize("line", [override.YOURS, override.BELOW_KEY])
+def test_a_line_that_was_taken_out_is_named(line):
+    text = override.join(whole("services: {}\n"), ORDER).replace(line + "\n", "")
+    with pytest.raises(ChangeError, match="docker-compose.override.yml"):
+        override.split(text)
+
+
+def test_a_document_remembers_what_its_role_needs():
+    found = override.split(override.join(whole(""), ORDER))
+    assert found.known("nginx") == {"files": {}}
+    assert found.known("redis") == {}
+    found.roles["nginx"] = found.roles["nginx"].replace("{", "{{", 1)
+    with pytest.raises(ChangeError, match="x-nself-prod-nginx"):
+        found.known("nginx")
+
+
+def test_what_is_written_is_what_is_read():
+    fragment = {
+        "services": {
+            "a": {
+                "command": ["x", "--flag=${VALUE}", "true", "1.0", 'say "no": # é'],
+                "read_only": True,
+                "cpus": 0.5,
+                "environment": {"ON": "on", "EMPTY": "", "NULL": None, "COLON": "a: b"},
+                "logging": {"options": {"max-size": "10m"}},
+                "tmpfs": [],
+                "volumes": [{"type": "bind", "source": "./x", "target": "/y"}],
+            }
+        }
+    }
+    assert pyyaml.safe_load(override.yaml(fragment)) == fragment
+    assert json.loads(json.dumps(fragment)) == fragment
+
+
+def test_what_replaces_and_what_resets_is_marked_for_compose():
+    text = override.yaml({"services": {"a": {"ports": Replace(["80:80"]), "cap_add": Replace(), "user": RESET}}})
+    assert text == (
+        'services:\n  a:\n    ports: !override\n      - "80:80"\n    cap_add: !override []\n    user: !reset null\n'
+    )
