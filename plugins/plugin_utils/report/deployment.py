@@ -23,16 +23,18 @@ ROLES = (
 )
 # What harden.yml registers of the change.
 RESULT = "nself_harden_deployment"
-NOT_HERE = "there is no nself deployment on this host"
+WHOLE = "deployment"  # what the change is called beside the roles
+NOT_HERE = "there is no deployment to harden"
 
 
 @dataclass(frozen=True)
 class Part:
-    """What one role had to do with it. changes: a line each; settings: names of the guide's settings that it follows; left: what stays."""
+    """What one role had to do with it. services: those of it that were made anew; settings: names of the guide's settings that it follows;
+    left: what stays as it is.
+    """
 
     role: str
-    changed: bool = False
-    changes: tuple[str, ...] = ()
+    services: tuple[str, ...] = ()
     settings: tuple[str, ...] = ()
     left: tuple[str, ...] = ()
 
@@ -41,21 +43,18 @@ class Part:
 class Deployment:
     """The change of a host's deployment, made or only planned.
 
-    order: the services that were recreated, layer by layer; downtime: {service: seconds for which it did not answer}; left: what stays
-    as it is, whichever role it is about; failed: the change was taken back, or never made.
+    order: the services that were made anew, layer by layer; removed: those whose container was removed; downtime: {service: seconds for
+    which it did not answer}; left: what stays as it is, whichever role it is about; failed: the change was taken back, or never made.
     """
 
     applicable: bool = True
     failed: bool = False
+    changed: bool = False
     order: tuple[tuple[str, ...], ...] = ()
+    removed: tuple[str, ...] = ()
     downtime: Mapping[str, float] = field(default_factory=dict)
     parts: tuple[Part, ...] = ()
     left: tuple[str, ...] = ()
-
-    @property
-    def recreated(self) -> tuple[str, ...]:
-        """Every service that was recreated."""
-        return tuple(service for layer in self.order for service in layer)
 
 
 def from_answer(answer: Any) -> Optional[Deployment]:
@@ -68,7 +67,9 @@ def from_answer(answer: Any) -> Optional[Deployment]:
     return Deployment(
         answer.get("applicable") is not False,
         answer.get("failed") is True,
+        answer["changed"],
         _layers(answer.get("order"), _texts(answer.get("recreated"))),
+        _texts(answer.get("removed")),
         _seconds(answer.get("downtime")),
         tuple(_part(role, parts[role]) for role in ROLES if isinstance(parts.get(role), Mapping)),
         _texts(answer.get("left")),
@@ -76,8 +77,7 @@ def from_answer(answer: Any) -> Optional[Deployment]:
 
 
 def _part(role: str, given: Mapping[str, Any]) -> Part:
-    changes, settings, left = (_texts(given.get(key)) for key in ("changes", "settings", "left"))
-    return Part(role, given.get("changed") is True, changes, settings, left)
+    return Part(role, *(_texts(given.get(key)) for key in ("services", "settings", "left")))
 
 
 def _texts(value: Any) -> tuple[str, ...]:
@@ -139,11 +139,13 @@ def duration(seconds: float) -> str:
 
 def excuses(change: Deployment) -> tuple[str, ...]:
     """Return why nothing was done, where the host has nothing to do it to."""
-    return () if change.applicable else (NOT_HERE,)
+    return () if change.applicable else change.left or (NOT_HERE,)
 
 
 def by_hand(change: Deployment) -> tuple[str, ...]:
     """Return what is left to people, each said once and with its role where it is one's."""
+    if not change.applicable:
+        return ()
     told = ["%s: %s" % (part.role, text) for part in change.parts for text in part.left]
     own = {text for part in change.parts for text in part.left}
     return tuple(told + [text for text in change.left if text not in own and text not in told])
@@ -154,6 +156,8 @@ def outcome(change: Deployment) -> dict[str, Any]:
     return {
         "applicable": change.applicable,
         "order": [list(layer) for layer in change.order],
+        "removed": list(change.removed),
         "downtime": dict(change.downtime),
+        "settings": {part.role: list(part.settings) for part in change.parts if part.settings},
         "left": list(by_hand(change)),
     }

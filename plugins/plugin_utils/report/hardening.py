@@ -98,19 +98,20 @@ def role_results(variables: Mapping[str, Any], roles: Sequence[str]) -> tuple[Ro
     """Return what the roles of a host answered, from the variables that their tasks registered: those that begin with the role's name,
     and what the role packages noted of the packages that it installed for them.
     """
-    change = deployment.from_answer(variables.get(deployment.RESULT))
-    parts = {part.role: part for part in change.parts} if change is not None else {}
-    return tuple(
-        result
-        for role in roles
-        for result in [_of_part(parts[role]) if role in parts else _role_result(role, variables)]
-        if result is not None
-    )
+    found = (_role_result(role, variables) for role in roles if role not in deployment.ROLES)
+    return tuple(result for result in (*found, *_of_deployment(variables, roles)) if result is not None)
 
 
-def _of_part(part: deployment.Part) -> RoleResult:
-    """Return what a role of the deployment did: all of them are one task. What it leaves is told of the deployment."""
-    return RoleResult(part.role, part.changed, part.changes)
+def _of_deployment(variables: Mapping[str, Any], roles: Sequence[str]) -> list[RoleResult]:
+    """Return what the roles of the deployment did: where something was changed they did it together. What they leave is told elsewhere."""
+    answer = variables.get(deployment.RESULT)
+    change = deployment.from_answer(answer)
+    if change is None or not change.applicable:
+        return []
+    if change.changed or change.failed:
+        changes = tuple(dict.fromkeys(text for item in _answers(answer) for text in _changes(item)))
+        return [RoleResult(deployment.WHOLE, change.changed, changes, (), change.failed)]
+    return [RoleResult(part.role) for part in change.parts if part.role in roles]
 
 
 def _role_result(role: str, variables: Mapping[str, Any]) -> Optional[RoleResult]:
@@ -229,7 +230,7 @@ def _failure(given: Any) -> str:
     given = clean_tree(given) if isinstance(given, Mapping) else {}
     # Each role has a tag of its name, and Ansible does not say in another way which role a task is of.
     roles = [tag for tag in given.get("tags") or () if tag in ROLES]
-    role = "" if not roles else roles[0] if len(roles) == 1 else "deployment"
+    role = "" if not roles else roles[0] if len(roles) == 1 else deployment.WHOLE
     message = str(given.get("message") or "") or "it failed without a message"
     where = role or "a task"
     task = str(given.get("task") or "")

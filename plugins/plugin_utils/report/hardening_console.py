@@ -166,8 +166,12 @@ def _deployment_rows(host: Hardened) -> list[tuple[str, str]]:
     if change is None:
         return []
     rows = [("Not here", text) for text in deployment.excuses(change)]
-    if change.order and not change.failed:
-        rows.append(("Recreate" if host.state == CHECKED else "Recreated", deployment.in_order(change)))
+    if not change.failed:
+        planned = host.state == CHECKED
+        if change.order:
+            rows.append(("Recreate" if planned else "Recreated", deployment.in_order(change)))
+        if change.removed:
+            rows.append(("Remove" if planned else "Removed", ", ".join(change.removed)))
         away = deployment.longest(change)
         if away:
             rows.append(("Downtime", "at most " + away))
@@ -175,13 +179,18 @@ def _deployment_rows(host: Hardened) -> list[tuple[str, str]]:
 
 
 def _changed_deployment(host: Hardened, style: Style) -> list[str]:
-    """Return what the roles of the deployment changed: it is the users' own, and may be asked for its history."""
-    changed = [result for result in host.roles if result.changed and result.changes and result.role in deployment.ROLES]
-    if not changed or host.change is None or host.change.failed:
+    """Return what was changed in the deployment: it is the users' own work, and who looks after it asks."""
+    changes = [
+        change
+        for result in host.roles
+        if result.role == deployment.WHOLE and result.changed
+        for change in result.changes
+    ]
+    if not changes or host.change is None or host.change.failed:
         return []
     lines = ["", style.paint("Changed in the deployment", "bold")]
-    for result in changed:
-        lines += style.wrap("%s: %s" % (result.role, ", ".join(result.changes)), "  ", " " * 6)
+    for change in changes:
+        lines += style.wrap(change, "  ", " " * 6)
     return lines
 
 
