@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Mapping, Sequence, Type
+from typing import Any, Dict, List, Mapping, Type
 
 from ansible_collections.nself.prod.plugins.module_utils.change.changes import ChangeError, Changes
 from ansible_collections.nself.prod.plugins.module_utils.change.guard import Refused
@@ -67,10 +67,9 @@ def options_of(part: Type[Part], *given: Mapping[str, Any]) -> Dict[str, Any]:
             elif name not in part.SPEC:
                 values.setdefault(name, value)
     found = ArgumentSpecValidator(dict(part.SPEC)).validate(values)
+    unknown = sorted(name for name in values if name not in part.SPEC)
+    if unknown:
+        raise Refused("%s has no option %s; it has %s" % (part.name, ", ".join(unknown), ", ".join(sorted(part.SPEC))))
     if found.error_messages:
-        raise Refused("%s: %s" % (part.name, "; ".join(_shortened(found.error_messages))))
+        raise Refused("%s: %s" % (part.name, "; ".join(found.error_messages)))
     return dict(found.validated_parameters)
-
-
-def _shortened(messages: Sequence[str]) -> List[str]:
-    return [message.replace(" Supported parameters include:", " There are:") for message in messages]
