@@ -134,6 +134,14 @@ def test_a_circle_of_services_is_one_layer():
     assert recreate.layers(["a", "b"], model) == [["a", "b"]]
 
 
+def test_compose_is_told_of_what_services_depend_on_unless_that_would_be_made_anew_too():
+    model = {"db": {}, "api": {"depends_on": {"db": {}}}, "web": {"depends_on": {"api": {}}}}
+    assert recreate.companions(["web"], model, {"db", "api", "web"}) == ["api", "db"]
+    assert recreate.companions(["web", "api"], model, {"db"}) == ["db"]
+    assert recreate.companions(["web"], model, {"api"}) == []
+    assert recreate.companions(["db"], model, set()) == []
+
+
 # -- compose -----------------------------------------------------------------------------------------------------------
 
 

@@ -14,6 +14,7 @@ from ansible_collections.nself.prod.plugins.module_utils.change.guard import Mis
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.compose_cli import said
 from ansible_collections.nself.prod.plugins.module_utils.host import HostError
 
+HASH = "com.docker.compose.config-hash"
 MOST_RESTARTS = 3  # a container that was started again so often does not come up
 STEADY = 2.0  # seconds that a container without a health check has to run
 UP = 180.0  # seconds for compose to make the containers of a layer
@@ -44,6 +45,23 @@ def _all_needs(name: str, model: Mapping[str, Mapping[str, Any]]) -> "set[str]":
     return found
 
 
+def companions(services: Sequence[str], model: Mapping[str, Mapping[str, Any]], current: "set[str]") -> List[str]:
+    """Return what compose has to be told beside these services, so that it leaves alone what they depend on and still counts it.
+
+    It makes the hash by which it tells whether a container is what its files say from the services that it is told of: without those that
+    one depends on, the container would never match its files again. current: the services that match; where one that is needed does not,
+    it would be made anew too, so none is named.
+    """
+    needed = sorted({other for name in services for other in _all_needs(name, model)} - set(services))
+    return needed if current.issuperset(needed) else []
+
+
+def as_written(stack: Any, cli: Any) -> "set[str]":
+    """Return the services whose container is what the files of a compose call say. Raises ChangeError."""
+    labels = {name: ((stack.inspect(name) or {}).get("Config") or {}).get("Labels") or {} for name in stack.services}
+    return {name for name, value in cli.hashes().items() if (labels.get(name) or {}).get(HASH) == value}
+
+
 def ends_by_itself(service: Mapping[str, Any]) -> bool:
     """Tell whether a service does its work once and ends, as those that prepare a volume."""
     return str(service.get("restart") or "no") in ("no", "False")
@@ -61,7 +79,7 @@ class Recreation:
         """Make the services of each layer anew and wait. Raises Mismatch with what does not come up."""
         for layer in order:
             begun = time.monotonic()
-            self.up(layer)
+            self.up(layer, model)
             self.stack.refresh()
             waiting = set(layer)
             while waiting:
@@ -78,9 +96,10 @@ class Recreation:
                     time.sleep(0.5)
                     self.stack.refresh()
 
-    def up(self, services: Sequence[str]) -> None:
+    def up(self, services: Sequence[str], model: Mapping[str, Mapping[str, Any]]) -> None:
         """Have compose make these services anew where their configuration differs. Raises ChangeError."""
         words = ["up", "--detach", "--no-deps", "--no-build", "--pull", "never", "--quiet-pull"] + list(services)
+        words += companions(services, model, as_written(self.stack, self.stack.cli))
         try:
             done = self.stack.cli.run(*words, timeout=UP + 10 * len(services))
         except HostError as error:

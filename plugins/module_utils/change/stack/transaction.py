@@ -7,6 +7,7 @@ A watch on the host sees to it that this holds too where the module is killed in
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import secrets as random
@@ -17,7 +18,11 @@ from ansible_collections.nself.prod.plugins.module_utils.change.changes import C
 from ansible_collections.nself.prod.plugins.module_utils.change.guard import STATE, UNIT, Guard, Mismatch, Refused
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.candidate import Candidate
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.part import Part, Plan
-from ansible_collections.nself.prod.plugins.module_utils.change.stack.recreate import Recreation
+from ansible_collections.nself.prod.plugins.module_utils.change.stack.recreate import (
+    Recreation,
+    as_written,
+    companions,
+)
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.stack import Stack
 from ansible_collections.nself.prod.plugins.module_utils.host import HostError, exists
 
@@ -147,8 +152,12 @@ class Transaction:
             return []
         there = [self.stack.override_path] if exists(self.host, self.stack.override_path) else []
         old = self.stack.cli.but(files=self.stack.base + there)
-        words = ["up", "--detach", "--no-deps", "--no-build", "--pull", "never", "--quiet-pull"]
-        out = [old.argv(*(words + list(touched)))]
+        words = ["up", "--detach", "--no-deps", "--no-build", "--pull", "never", "--quiet-pull"] + list(touched)
+        with contextlib.suppress(
+            ChangeError
+        ):  # files that compose refuses: what runs by them is made again all the same
+            words += companions(touched, self.stack.services, as_written(self.stack, old) | set(touched))
+        out = [old.argv(*words)]
         for name in self.stack.of("nginx"):
             # With every name it knows: it looks them up only when it starts or reads its files again.
             container = str((self.stack.inspect(name) or {}).get("Name") or "").lstrip("/")
