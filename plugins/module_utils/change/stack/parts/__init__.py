@@ -16,4 +16,4 @@ from ansible_collections.nself.prod.plugins.module_utils.change.stack.parts.post
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.parts.postgres_tls import PostgresTls
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.parts.redis import RedisPart
 
-PARTS: Tuple[Type[Part], ...] = (Containers, PostgresTls, PostgresAudit, Hasura, Auth, MinioPart, RedisPart, Nginx, )
+PARTS: Tuple[Type[Part], ...] = (Containers, PostgresTls, PostgresAudit, Hasura, Auth, MinioPart, RedisPart, Nginx)
