@@ -75,16 +75,19 @@ def fits(verifier: str, role: str, password: str) -> bool:
     return any(hmac.compare_digest(_stored_key(parts, form), parts.stored_key) for form in _forms(password))
 
 
-def scram_verifier(password: str, iterations: int = 4096) -> str:
-    """Return a new verifier, as PostgreSQL itself would store it. password: ASCII, which SASLprep leaves alone. Raises ValueError."""
-    raw, salt = password.encode("ascii"), secrets.token_bytes(16)
-    salted = hashlib.pbkdf2_hmac("sha256", raw, salt, iterations)
-    keys = (
-        hashlib.sha256(hmac.new(salted, b"Client Key", hashlib.sha256).digest()).digest(),
-        hmac.new(salted, b"Server Key", hashlib.sha256).digest(),
-    )
-    stored, server = (base64.b64encode(key).decode("ascii") for key in keys)
-    return "SCRAM-SHA-256$%d:%s$%s:%s" % (iterations, base64.b64encode(salt).decode("ascii"), stored, server)
+def scram(password: str, salt: Optional[bytes] = None, iterations: int = 4096) -> str:
+    """Return a SCRAM verifier as PostgreSQL itself would store it; salt: a new one where none is given.
+
+    Raises ValueError for a password that has to be normalized first.
+    """
+    if not password.isascii() or not password.isprintable():
+        raise ValueError("only printable ASCII is hashed here")
+    salt = salt or secrets.token_bytes(16)
+    salted = hashlib.pbkdf2_hmac("sha256", password.encode("ascii"), salt, iterations)
+    stored = hashlib.sha256(hmac.new(salted, b"Client Key", hashlib.sha256).digest()).digest()
+    server = hmac.new(salted, b"Server Key", hashlib.sha256).digest()
+    coded = [base64.b64encode(part).decode("ascii") for part in (salt, stored, server)]
+    return "SCRAM-SHA-256$%d:%s$%s:%s" % (iterations, coded[0], coded[1], coded[2])
 
 
 def _forms(password: str) -> Tuple[bytes, ...]:

@@ -142,6 +142,6 @@ def verifiers(state: Mapping[str, Any], passwords: Mapping[str, str]) -> "tuple[
 
 def _again(old: str, role: str, password: str) -> str:
     try:
-        return pg_verifier.scram_verifier(password) if password and pg_verifier.fits(old, role, password) else ""
+        return pg_verifier.scram(password) if password and pg_verifier.fits(old, role, password) else ""
     except (pg_verifier.Unsupported, UnicodeError):
         return ""

@@ -249,7 +249,7 @@ class PostgresAudit(Part):
             return []
         old = str((state["verifiers"] or {}).get(self.app) or "")
         fits = pg_verifier.method_of(old) == pg_verifier.SCRAM and pg_verifier.fits(old, self.app, self.password)
-        return pg_app_role.steps(state, self.wish, "" if fits else pg_verifier.scram_verifier(self.password))
+        return pg_app_role.steps(state, self.wish, "" if fits else pg_verifier.scram(self.password))
 
     def _settling(self, state: Mapping[str, Any], left: List[str]) -> List[Step]:
         """Return all steps but those for the applications' role. left: gets what is to be told."""
