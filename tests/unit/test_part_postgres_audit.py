@@ -440,7 +440,7 @@ def test_some_names_will_not_do(name):
 
 
 def test_a_verifier_of_ours_is_one_of_postgresqls():
-    verifier = pg_verifier.scram_verifier("k3Jf9sLq2mZx8vBn4cRt7wYp1dGh6aSe")
+    verifier = pg_verifier.scram("k3Jf9sLq2mZx8vBn4cRt7wYp1dGh6aSe")
     assert pg_verifier.method_of(verifier) == "scram-sha-256"
     assert pg_verifier.fits(verifier, "nself_app", "k3Jf9sLq2mZx8vBn4cRt7wYp1dGh6aSe")
     assert not pg_verifier.fits(verifier, "nself_app", "another")
