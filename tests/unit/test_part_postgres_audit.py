@@ -10,7 +10,7 @@ import re
 import pytest
 from ansible_collections.nself.prod.plugins.module_utils.audit.tables.secret_columns import is_secret_column
 from ansible_collections.nself.prod.plugins.module_utils.change.changes import ChangeError, Changes
-from ansible_collections.nself.prod.plugins.module_utils.change.guard import Refused
+from ansible_collections.nself.prod.plugins.module_utils.change.guard import Mismatch, Refused
 from ansible_collections.nself.prod.plugins.module_utils.change.stack import (
     pg_app_role,
     pg_database,
@@ -28,7 +28,7 @@ from fake_stack import FakeStack
 
 ROLE = dict.fromkeys(("super", "createrole", "createdb", "replication", "bypassrls"), False)
 POSTGRES = dict.fromkeys(ROLE, True)
-SCHEMA = {"owner": "postgres", "public_create": False, "public_usage": True, "makers": []}
+SCHEMA = {"owner": "postgres", "public_create": False, "public_usage": True, "owner_usage": None, "makers": []}
 LOG = pg_log.Log(Table("public", "audit_logs"), None)
 
 
@@ -115,7 +115,8 @@ def state(**others):
 def finished(**others):
     """A database in which the log is as it is wanted."""
     roles = {"postgres": dict(role(10), **POSTGRES), "nself_audit": role(login=False)}
-    given = dict(tables=[audit_logs()], ours=functions(), roles=roles)
+    schemas = {"public": dict(SCHEMA, owner_usage=True)}
+    given = dict(tables=[audit_logs()], ours=functions(), roles=roles, schemas=schemas)
     return state(**dict(given, **others))
 
 
@@ -170,6 +171,12 @@ def test_a_finished_log_needs_nothing():
 def test_what_was_loosened_is_tightened_again(others, expected):
     steps = pg_log.steps(finished(tables=[audit_logs(**others)]), LOG)
     assert expected in statements(steps) and "'AUDIT'" in steps[-1].sql
+
+
+def test_the_owner_of_the_log_reaches_its_schema():
+    schemas = {"legacy": dict(SCHEMA, owner_usage=False)}
+    log = LOG._replace(table=Table("legacy", "audit_logs"))
+    assert 'GRANT USAGE ON SCHEMA "legacy" TO nself_audit' in statements(pg_log.steps(finished(schemas=schemas), log))
 
 
 def test_a_disabled_guard_is_made_again():
@@ -489,7 +496,7 @@ def test_definers_are_told_of_or_mended():
     found = state(definers=[item], roles={"app": role()}, languages=["plpython3u"])
     assert [len(part) for part in pg_hygiene.definers(found, False)] == [0, 2]
     steps, left = pg_hygiene.definers(found, True)
-    assert 'SET search_path = pg_catalog, "public", pg_temp' in statements(steps).replace(", public", "")
+    assert 'SET search_path = pg_catalog, "public", pg_temp' in statements(steps)
     assert 'GRANT EXECUTE ON FUNCTION public.f() TO "app"' in statements(steps) and len(left) == 1
 
 
@@ -594,6 +601,20 @@ def test_an_error_of_psql_is_no_answer():
     stack.answers[("postgres", "sh")] = Completed(1, "", "boom")
     with pytest.raises(ChangeError, match="cannot be asked: boom"):
         made.plan()
+
+
+@pytest.mark.parametrize(("said", "fails"), [(sql.SEEN, False), ("probe: recorded", True), ("permission denied", True)])
+def test_the_log_is_probed_and_not_only_read(said, fails):
+    log = LOG._replace(days=0)
+    made, server, stack = part(finished(ours=functions(log)), pgaudit=False, retention_days=0)
+    made.plan()
+    answer = Completed(3, "@0\n", "psql:<stdin>:11: ERROR:  %s\n" % said)
+    stack.answers[("postgres", "sh")] = lambda argv, stdin: server(argv, stdin) if "READ ONLY" in stdin else answer
+    if fails:
+        with pytest.raises(Mismatch, match=said):
+            made.verify()
+    else:
+        made.verify()
 
 
 def test_the_way_back_waits_until_nothing_can_come_back():

@@ -125,7 +125,7 @@ def _owner(state: Mapping[str, Any], log: Log) -> List[Step]:
                 "DROP SCHEMA %s;" % name,
             )
         )
-    elif not schema["public_usage"] and schema["owner"] != sql.OWNER and role is None:
+    elif not (schema["owner_usage"] or (role is None and schema["public_usage"])):
         name = quoted(log.table.schema)
         out.append(Step("%s may use the schema %s" % (sql.OWNER, log.table.schema), "GRANT USAGE ON SCHEMA %s TO %s;" % (name, sql.OWNER),
                         "REVOKE USAGE ON SCHEMA %s FROM %s;" % (name, sql.OWNER)))  # fmt: skip
@@ -389,6 +389,13 @@ def _entry(log: Log, changes: Sequence[str]) -> Step:
         "an entry in %s says so" % log.table,
         "INSERT INTO %s (action, resource_type, new_values, db_user) VALUES ('AUDIT', %s, (%s), session_user);"
         % (log.table.sql, string(str(log.table)), text),
+    )
+
+
+def probe(log: Log) -> Step:
+    """Return a step that always fails, and says in its error what the log did: SEEN where all is as it should be. Nothing of it stays."""
+    return Step(
+        "an entry of a probe", "DO %s;" % body(sql.PROBE.substitute(log=log.table.sql, key=string(sql.PROBE_KEY)))
     )
 
 
