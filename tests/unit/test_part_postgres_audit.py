@@ -16,6 +16,7 @@ from ansible_collections.nself.prod.plugins.module_utils.change.stack import (
     pg_database,
     pg_hygiene,
     pg_log,
+    pg_log_functions,
     pg_rls,
 )
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.deployment import options_of
@@ -29,7 +30,7 @@ from fake_stack import FakeStack
 ROLE = dict.fromkeys(("super", "createrole", "createdb", "replication", "bypassrls"), False)
 POSTGRES = dict.fromkeys(ROLE, True)
 SCHEMA = {"owner": "postgres", "public_create": False, "public_usage": True, "owner_usage": None, "makers": []}
-LOG = pg_log.Log(Table("public", "audit_logs"), None)
+LOG = pg_log_functions.Log(Table("public", "audit_logs"), None)
 
 
 def role(oid=20000, login=True, member=(), **powers):
@@ -74,7 +75,7 @@ def audit_logs(**others):
 
 def functions(log=LOG):
     out = {}
-    for signature, text in pg_log.bodies(log, {}).items():
+    for signature, text in pg_log_functions.bodies(log, {}).items():
         returns, language, _volatility, definer = sql.FUNCTIONS[signature]
         out[signature] = {
             "body": text,
@@ -260,7 +261,7 @@ def test_without_names_only_the_login_tables_that_exist_are_recorded():
 
 
 def test_a_log_that_is_kept_for_ever_has_nothing_that_removes():
-    texts = pg_log.bodies(LOG._replace(days=0), {})
+    texts = pg_log_functions.bodies(LOG._replace(days=0), {})
     assert "purge()" not in texts and "RETURN OLD" not in texts["refuse()"]
     assert "DROP FUNCTION nself_audit.purge()" in statements(pg_log.steps(finished(), LOG._replace(days=0)))
 
@@ -388,9 +389,9 @@ SERVICES = {
 }
 
 
-def switched(only=()):
+def switched(only=(), **raw):
     services = {name: item for name, item in SERVICES.items() if name != "postgres"}
-    return pg_app_role.switch(services, ["postgres"], ["postgres"], "demo_db", "nself_app", only)
+    return pg_app_role.switch(services, dict(services, **raw), ["postgres"], ["postgres"], "demo_db", "nself_app", only)
 
 
 def test_every_way_in_that_a_service_has_is_changed():
@@ -402,6 +403,13 @@ def test_every_way_in_that_a_service_has_is_changed():
     assert found.environment == {"auth": {"PGUSER": "nself_app", "PGPASSWORD": "${NSELF_APP_PASSWORD}"}}
     assert {url.password for url in found.urls} == {"${NSELF_APP_PASSWORD}"}
     assert len(found.left) == 1 and found.left[0].startswith("mlflow logs in to the database mlflow")
+
+
+def test_a_url_that_comes_as_a_whole_is_written_out_without_its_password():
+    found = switched(hasura={"environment": {"HASURA_GRAPHQL_DATABASE_URL": "${DATABASE_URL}"}})
+    told = found.environment["hasura"]["HASURA_GRAPHQL_DATABASE_URL"]
+    assert told == "postgresql://nself_app:${NSELF_APP_PASSWORD}@postgres:5432/demo_db"
+    assert [url.service for url in found.urls] == ["auth"]
 
 
 def test_services_can_be_chosen_and_the_rest_is_told():
@@ -526,7 +534,9 @@ class Server:
         if "READ ONLY" in stdin:
             names = re.findall(r"^\\echo !(\w+) ", stdin, re.M)
             return Completed(
-                0, "".join("%s\t%s\n!%s 00000\n" % (name, json.dumps(self.found[name]), name) for name in names), ""
+                0,
+                "".join("%s\t%s\n!%s 00000\n" % (name, json.dumps(self.found.get(name, [])), name) for name in names),
+                "",
             )
         self.ran.append(stdin)
         return Completed(0, "@committed\n", "")
