@@ -147,9 +147,8 @@ class Hasura(Part):
         model, raw = self._model(service), _variables(self.stack.raw.get(service))
         running = self.stack.environment(service)
         values: Dict[str, Optional[str]] = dict(settings.variables(self.options))
-        allowed = settings.cors(
-            self.options["cors_domains"], str(model.get(table.CORS_DOMAIN) or ""), self.stack.variables
-        )
+        origins = str(model.get(table.CORS_DOMAIN) or self.stack.variables.get(table.CORS_DOMAIN, ""))
+        allowed = settings.cors(self.options["cors_domains"], origins, self.stack.variables)
         plan.left += allowed.left
         values.update(allowed.variables(table.DISABLE_CORS in model))
         level = self.options["log_level"] or ("info" if model.get(table.LOG_LEVEL) == "debug" else None)
