@@ -155,6 +155,8 @@ def psql_environment(url):
         HOME="/tmp",
     )
     environment.pop("PGSSLROOTCERT", None)
+    if "sslrootcert" in query:
+        environment["PGSSLROOTCERT"] = query["sslrootcert"]
     return environment
 
 
