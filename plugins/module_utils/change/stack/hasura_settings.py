@@ -104,14 +104,8 @@ def cors(wanted: Optional[Sequence[str]], now: str, settings: Mapping[str, str])
     problems = [(origin, origin_problem(origin)) for origin in origins]
     good = tuple(dict.fromkeys(origin for origin, problem in problems if problem is None))
     dropped = [str(problem) for _origin, problem in problems if problem]
-    told = (
-        [
-            "Hasura allows fewer origins than it is told by the project's own files: %s. Name your own in hasura_cors_domains"
-            % "; ".join(dropped)
-        ]
-        if dropped
-        else []
-    )
+    text = "Hasura allows not all the origins that are named: %s. Name your own, with https, in hasura_cors_domains"
+    told = [text % "; ".join(dropped)] if dropped else []
     if good or (wanted is not None and not origins):
         return Cors(good, tuple(told))
     own = _own_origins(settings)
