@@ -51,7 +51,10 @@ HEARD = "SELECT count(set_config(name, reset_val, true)) FROM pg_settings WHERE 
 
 @dataclass(frozen=True)
 class Step:
-    """One change. what: a line for whoever reads the diff; sql, undo: whole statements; secret: the text is in no log of the server; trial: it only tries something."""
+    """One change. what: a line for whoever reads the diff; sql, undo: whole statements.
+
+    secret: the text is in no log of the server; trial: it only tries something.
+    """
 
     what: str
     sql: str
