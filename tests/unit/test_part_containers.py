@@ -11,6 +11,7 @@ from ansible_collections.nself.prod.plugins.module_utils.change.stack.container_
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.container_files import scratch
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.container_ports import bound
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.deployment import options_of
+from ansible_collections.nself.prod.plugins.module_utils.change.stack.override import Override, yaml
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.part import RESET, Replace
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.parts.containers import Containers
 from ansible_collections.nself.prod.plugins.module_utils.host import Completed, FileInfo
@@ -27,6 +28,7 @@ class World:
 
     def __init__(self):
         self.services, self.containers, self.images, self.diffs = {}, {}, {}, {}
+        self.document = ""
         self.files = {
             "/proc/meminfo": "MemTotal:        8048576 kB\n",
             "/proc/stat": "cpu  1\n" + "".join("cpu%d 1\n" % number for number in range(4)),
@@ -89,7 +91,9 @@ class World:
         commands["docker version --format '{{.Server.APIVersion}}'"] = "1.45\n"
         commands["docker"] = Completed(1, "", "no such image")
         host = FakeHost(self.files, self.stats, commands)
-        return FakeStack(self.services, containers=self.containers, images=self.images, host=host, **more)
+        stack = FakeStack(self.services, containers=self.containers, images=self.images, host=host, **more)
+        stack.override = Override(roles={"containers": self.document})
+        return stack
 
     def plan(self, variables=None, raw=None, **options):
         part = Containers(self.stack(variables=variables, raw=raw), options_of(Containers, options), {})
@@ -437,6 +441,18 @@ def test_nginx_starts_without_what_was_taken_out(world):
     world.add("nginx", "nginx:1.27.1", uids=(0, 101))
     assert one(world.plan(), "nginx")["extra_hosts"] == ["nself-admin:127.0.0.1"]
     assert "extra_hosts" not in one(world.plan(admin_panel="keep"), "nginx")
+
+
+def test_what_was_taken_out_stays_out_and_nginx_starts_until_it_is_back(world):
+    world.add("mailpit", "axllent/mailpit:v1.0.0", uids=(1000,))
+    world.add("auth", "nhost/hasura-auth:1.0.0", environment={"AUTH_SMTP_HOST": "mailpit"})
+    world.add("nginx", "nginx:1.27.1", uids=(0, 101))
+    world.document = yaml(world.plan(dev_services="absent").fragment)
+    world.containers["mailpit"] = None
+    assert world.plan().remove == ["mailpit"]
+    kept = world.plan(dev_services="keep")
+    assert kept.remove == [] and one(kept, "nginx")["extra_hosts"] == ["mailpit:127.0.0.1"]
+    assert any("mailpit may run again" in text for text in kept.left)
 
 
 def test_a_mail_catcher_stays_while_mail_goes_to_it(world):

@@ -57,9 +57,14 @@ class Containers(Part):
         services: Mapping[str, Dict[str, Any]] = self.stack.services
         plan = Plan()
         roles = {name: self.stack.role(name) for name in services}
+        before = container_project.were_out(self.stack.override.roles.get(self.name, ""))
         out, left = container_project.taken_out(
-            services, roles, self.options["admin_panel"], self.options["dev_services"]
+            services, roles, self.options["admin_panel"], self.options["dev_services"], before
         )
+        # No run starts what is not there, so what may be back has to be started by hand.
+        waiting = sorted(name for name in before & set(services) - out if self.stack.inspect(name) is None)
+        if waiting:
+            left.append("%s may run again: `nself start` starts it; then run this once more" % ", ".join(waiting))
         plan.left += left
         plan.remove = sorted(out)
         found: Dict[str, Dict[str, Any]] = {
@@ -75,10 +80,10 @@ class Containers(Part):
             item = hardened.fragment(name)
             if item:
                 found[name] = item
-        for name in self.stack.of("nginx") if out else []:
+        for name in self.stack.of("nginx") if out or waiting else []:
             if name in kept:
                 # It looks up the names of its sites when it starts, and does not start without one of them.
-                hosts = ["%s:127.0.0.1" % other for other in plan.remove]
+                hosts = ["%s:127.0.0.1" % other for other in plan.remove + waiting]
                 found.setdefault(name, {})["extra_hosts"] = hosts
         plan.left += container_images.summed(hardened.floating)
         plan.fragment = {"services": found} if found else {}
