@@ -133,6 +133,9 @@ def test_nginx_keeps_a_root_master_and_nothing_beyond_what_the_audit_allows(worl
     item = one(plan, "nginx")
     assert "user" not in item and set(item["cap_add"]) == NEEDED["nginx"]
     assert not any("root" in text for text in plan.left)
+    stopped = World()
+    stopped.add("nginx", "nginx:alpine", uids=())
+    assert one(stopped.plan(), "nginx") == item
 
 
 def test_what_hands_a_volume_over_stays_root_for_that(world):
