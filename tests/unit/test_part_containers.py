@@ -357,7 +357,14 @@ def test_the_guides_limits_hold_and_the_roles_win(world):
         variables={"POSTGRES_MEMORY_LIMIT": "1g", "POSTGRES_CPU_LIMIT": "2"}, limits={"postgres": {"cpus": 1.5}}
     )
     assert (one(plan, "postgres")["mem_limit"], one(plan, "postgres")["cpus"]) == ("1024m", 1.5)
-    assert plan.used == ["POSTGRES_CPU_LIMIT", "POSTGRES_MEMORY_LIMIT"]
+    assert plan.used == ["POSTGRES_MEMORY_LIMIT"]
+
+
+def test_an_env_file_that_says_nonsense_stops_nobody(world):
+    world.add("postgres", "postgres:16.4", uids=(70,))
+    plan = world.plan(variables={"POSTGRES_MEMORY_LIMIT": "64g"})
+    assert one(plan, "postgres")["mem_limit"] == "2048m" and plan.used == []
+    assert any("POSTGRES_MEMORY_LIMIT" in text for text in plan.left)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Mapping, Sequence, Set
+from typing import Any, Dict, Mapping, Set
 
 from ansible_collections.nself.prod.plugins.module_utils.change.guard import Mismatch, Refused
 from ansible_collections.nself.prod.plugins.module_utils.change.stack import (
@@ -91,7 +91,7 @@ class Containers(Part):
             self._separate(plan, roles, out)
         if self.options["recreate_stale"]:
             plan.recreate = kept
-        plan.used = self._used(kept, roles)
+        plan.used = sorted(hardened.used)
         self.wanted = found
         return plan
 
@@ -123,13 +123,6 @@ class Containers(Part):
                 "the ports that %s publish on this host lead nowhere, since their network is internal; go through `docker exec`"
                 % ", ".join(cut)
             )
-
-    def _used(self, services: Sequence[str], roles: Mapping[str, str]) -> List[str]:
-        names = {"DOCKER_NETWORK_INTERNAL", "EXPOSE_INTERNAL_PORTS"}
-        for name in services:
-            for word in ("CONTAINER", name, roles[name]):
-                names |= {word.upper().replace("-", "_") + end for end in ("_MEMORY_LIMIT", "_CPU_LIMIT")}
-        return sorted(names & set(self.stack.variables))
 
     def verify(self) -> None:
         """Ask the kernel about every process, not the engine about what it was told."""
