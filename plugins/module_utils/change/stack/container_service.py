@@ -53,7 +53,11 @@ class Services:
     def fragment(self, name: str) -> Dict[str, Any]:
         """Return what a service is to be like; {} where it is left as it is."""
         role = self.stack.role(name)
-        model, seen, needs = self.stack.services[name], self.seen[name], self.needs(name, role)
+        model, seen, needs = (
+            self.stack.services[name],
+            self.seen[name],
+            needs_of(name, role, str(self.stack.services[name].get("image") or "")),
+        )
         identity = container_users.decide(name, model, needs, seen, _text(self.options["users"], name), self.project)
         limits, told = self._limits(name, role, model, needs, seen)
         files = container_files.decide(
@@ -109,17 +113,6 @@ class Services:
         self._environment(name, model, needs, identity, item)
         self._mounts(name, model)
         return item
-
-    def needs(self, name: str, role: str) -> Needs:
-        """Return what a service needs, by its role, its name, or what its image is called."""
-        if name.endswith("-init"):
-            return table.INIT
-        image = str(self.stack.services[name].get("image") or "").partition("@")[0].rpartition("/")[2].partition(":")[0]
-        for word in (role, name, image):
-            for needs in table.NEEDS:
-                if word and word in needs.names:
-                    return needs
-        return table.UNKNOWN
 
     def _hand_over(self, identity: Identity) -> None:
         uid, gid = (int(word) for word in identity.user.split(":")) if identity.folders else (0, 0)
@@ -311,6 +304,17 @@ class Services:
                     "%s mounts %s: it does not work without; take the service out, or name it in containers_mounts_exempt and in the "
                     "audit's policy" % (name, danger)
                 )
+
+
+def needs_of(name: str, role: str, image: str) -> Needs:
+    """Return what a service needs, by its role, its name, or what its image is called."""
+    if name.endswith("-init"):
+        return table.INIT
+    for word in (role, name, image.partition("@")[0].rpartition("/")[2].partition(":")[0]):
+        for needs in table.NEEDS:
+            if word and word in needs.names:
+                return needs
+    return table.UNKNOWN
 
 
 def _text(values: Mapping[str, Any], name: str) -> Optional[str]:

@@ -13,7 +13,7 @@ from ansible_collections.nself.prod.plugins.module_utils.change.stack import (
     container_project,
     container_proof,
 )
-from ansible_collections.nself.prod.plugins.module_utils.change.stack.container_service import Services
+from ansible_collections.nself.prod.plugins.module_utils.change.stack.container_service import Services, needs_of
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.part import Part, Plan, Replace
 
 
@@ -72,10 +72,10 @@ class Containers(Part):
         }
         kept = [name for name in services if name not in out]
         mine = [name for name in kept if name not in self.options["exempt"]]
-        seen, size = container_facts.look(self.stack, mine), container_facts.machine(self.stack.host)
-        hardened = Services(
-            self.stack, self.options, plan, seen, size, container_facts.knows_start_interval(self.stack.host)
-        )
+        needs = {name: needs_of(name, roles[name], str(services[name].get("image") or "")) for name in mine}
+        seen = container_facts.look(self.stack, mine, [name for name in mine if not needs[name].known])
+        size, quick = container_facts.machine(self.stack.host), container_facts.knows_start_interval(self.stack.host)
+        hardened = Services(self.stack, self.options, plan, seen, size, quick)
         for name in mine:
             item = hardened.fragment(name)
             if item:
