@@ -151,12 +151,28 @@ class Nginx(Part):
         plan.files.append(File("%s/%s" % (OURS, LOGIN), self._user_lines(), 0o640, 0, group, secret=True))
         plan.files.append(File("%s/%s" % (OURS, NOBODY), "", 0o640, 0, group))
         if self._logs:
+            outer = posixpath.dirname(LOGS)
+            if not exists(self.stack.host, self.stack.path(outer)):
+                owner = self.stack.host.stat(self.stack.directory)
+                plan.folders.append((outer, 0o755, owner.uid, owner.gid))
             plan.folders.append((LOGS, 0o750, 0, 0))
             mounts.append("./%s:/var/log/nginx" % LOGS)
         plan.fragment = {"services": {self._service: {"volumes": mounts}}}
         self._shown = configuration.shown
+        self._works_now()
         self._expected = nginx_probe.expected(configuration, guards, copies, self.options)
         return plan
+
+    def _works_now(self) -> None:
+        """Have the running nginx judge its files as they are. Raises Refused where it could not start with them: nor could it after ours."""
+        if not self.stack.running(self._service):
+            return
+        done = self.stack.exec(self._service, ["nginx", "-t"])
+        if done.rc != 0:
+            raise Refused(
+                "nginx runs, but would not start again with its files as they are: %s; mend that first, nothing was changed"
+                % self._in_project(said(done.err))
+            )
 
     def _singles(self) -> Tuple[Dict[str, str], List[str]]:
         """Return ({directive: value}, those of them and of the headers that somebody asked for)."""
@@ -207,7 +223,8 @@ class Nginx(Part):
             for service in self.stack.of("hasura"):
                 declared += self._declared(service, "HASURA_GRAPHQL_CORS_DOMAIN").split(",")
             for service in self.stack.of("auth"):
-                declared.append(_origin_of(self._declared(service, "AUTH_CLIENT_URL")))
+                urls = self._declared(service, "AUTH_ACCESS_CONTROL_ALLOWED_REDIRECT_URLS").split(",")
+                declared += map(_origin_of, [self._declared(service, "AUTH_CLIENT_URL")] + urls)
             declared = [text.strip() for text in declared if text.strip()]
             given = [text for text in declared if origin_problem(text) is None]
             domain = self.stack.variables.get("BASE_DOMAIN", "").strip().lower()
@@ -266,10 +283,10 @@ class Nginx(Part):
                 return int(gid)
             name = uid
         else:
-            said = named(configuration.tree, "user")
-            if said and len(said[-1].args) > 1:
-                return self._id(["getent", "group", said[-1].args[1]], 2)
-            name = said[-1].first if said else WORKER
+            users = named(configuration.tree, "user")
+            if users and len(users[-1].args) > 1:
+                return self._id(["getent", "group", users[-1].args[1]], 2)
+            name = users[-1].first if users else WORKER
         return self._id(["id", "-g", name], 0)
 
     def _id(self, argv: List[str], field: int) -> int:
@@ -307,14 +324,16 @@ class Nginx(Part):
             return
         done = self.stack.run_once(self._service, ["nginx", "-t"])
         if done.rc != 0:
-            said = [line for line in done.err.splitlines() if "[emerg]" in line or "[alert]" in line]
-            said = said or done.err.strip().splitlines()[-1:] or ["no word why"]
-            raise Mismatch("nginx refuses its new configuration: %s" % self._in_project("; ".join(said)))
+            raise Mismatch("nginx refuses its new configuration: %s" % self._in_project(said(done.err)))
 
     def settle(self, changes: Changes) -> None:
+        self._rotation_before = changes.read(ROTATION)
         if self._logs:
-            self._rotation_before = changes.read(ROTATION)
-            self._rotation_written = changes.file(ROTATION, _ROTATED % self.stack.path(LOGS)) and not changes.check
+            changed = changes.file(ROTATION, _ROTATED % self.stack.path(LOGS))
+        else:
+            ours = (self._rotation_before or "").startswith(_ROTATED.partition("\n")[0])
+            changed = ours and changes.absent(ROTATION)
+        self._rotation_written = changed and not changes.check
 
     def verify(self) -> None:
         if self._service and self.stack.running(self._service):
@@ -334,6 +353,13 @@ class Nginx(Part):
         for path in self._copied:
             text = text.replace(path, "%s/files/%s" % (OURS, path[len(table.HOME) + 1 :]))
         return str(self._shown(text.replace(table.MOUNT + "/", OURS + "/")))
+
+
+def said(text: str) -> str:
+    """Return what nginx complains of, without the lines around it."""
+    lines = [re.sub(r"^\S+ \S+ (?=\[)|\d+#\d+: ", "", line) for line in text.strip().splitlines()]
+    bad = [line for line in lines if "[emerg]" in line or "[alert]" in line]
+    return "; ".join(bad or lines[-1:]) or "no word why"
 
 
 def _word(value: Any) -> str:
