@@ -142,7 +142,7 @@ class Copies:
         lines = _lines(mine, there)
         if stays and lines and not lost:
             last = stays[-1]
-            lost = not self._put(last.file, last.end, last.end, "".join("\n" + line for line in lines))
+            lost = not self._put(last.file, last.end, last.end, "".join(self._indent(last) + line for line in lines))
         if lost:
             where = stays[0] if stays else own[0]
             self._tell(where, "its add_header lines drop those of http; add `include %s;` beside them" % HEADERS_FILE)
@@ -218,6 +218,12 @@ class Copies:
     def _text(self, item: Directive) -> str:
         text: str = self._configuration.texts[item.file][item.start : item.end]
         return text
+
+    def _indent(self, item: Directive) -> str:
+        """Return what begins a line below a directive."""
+        text = self._configuration.texts[item.file]
+        before = text[text.rfind("\n", 0, item.start) + 1 : item.start]
+        return " " if before.strip() else "\n" + before
 
     def _written(self, item: Directive) -> str:
         return self._text(item).strip()
