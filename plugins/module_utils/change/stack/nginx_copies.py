@@ -12,12 +12,19 @@ import hashlib
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from ansible_collections.nself.prod.plugins.module_utils.change.tables import nginx as table
-from ansible_collections.nself.prod.plugins.module_utils.change.tables.nginx import BY_NAME, HEADERS, MOUNT, SINGLES
+from ansible_collections.nself.prod.plugins.module_utils.change.tables.nginx import (
+    BY_NAME,
+    HEADERS,
+    HEADERS_FILE,
+    MOUNT,
+    SINGLES,
+    line_of,
+)
 from ansible_collections.nself.prod.plugins.module_utils.deployment.nginx_locations import pattern_of
 from ansible_collections.nself.prod.plugins.module_utils.deployment.nginx_sites import servers_of, sites_of
 from ansible_collections.nself.prod.plugins.module_utils.parse.nginx import Directive, named, walk
 
-HEADERS_FILE, HTTP_FILE = MOUNT + "/headers.inc", MOUNT + "/http.conf"
+HTTP_FILE = MOUNT + "/http.conf"
 INNER = ("server", "location", "if", "limit_except")
 LOGS = "/var/log/nginx/"
 STREAMS = {"access_log": "/dev/stdout", "error_log": "/dev/stderr"}
@@ -248,11 +255,6 @@ def _lines(held: Mapping[str, str], there: Any) -> List[str]:
         if header.name not in there:
             out.append(held.get(header.name) or line_of(header))
     return out
-
-
-def line_of(header: table.Header) -> str:
-    """Return the line that sends a header with its variable's value."""
-    return "add_header %s $%s%s always;" % (header.name, table.PREFIX, header.variable)
 
 
 def _leads_on(body: Sequence[Directive]) -> Optional[bool]:

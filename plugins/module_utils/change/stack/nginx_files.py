@@ -10,7 +10,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from ansible_collections.nself.prod.plugins.module_utils.change.changes import ChangeError, text_of
 from ansible_collections.nself.prod.plugins.module_utils.change.guard import Refused
-from ansible_collections.nself.prod.plugins.module_utils.change.tables.nginx import HOME
+from ansible_collections.nself.prod.plugins.module_utils.change.tables.nginx import HEADERS, HEADERS_FILE, HOME, line_of
 from ansible_collections.nself.prod.plugins.module_utils.deployment.nginx_sites import http_of
 from ansible_collections.nself.prod.plugins.module_utils.host import NotFound
 from ansible_collections.nself.prod.plugins.module_utils.parse import nginx as parse
@@ -62,6 +62,9 @@ class Configuration:
 
     def _include(self, pattern: str) -> List[Tuple[str, str]]:
         path = posixpath.join(HOME, pattern)
+        if path == HEADERS_FILE:
+            # Somebody followed our advice. What is in it is ours, and here only the names count.
+            return [(path, "".join(line_of(header) + "\n" for header in HEADERS))]
         patterned = any(char in path for char in "*?[")
         out = []
         for found in self._matching(path) if patterned else [path]:

@@ -85,7 +85,7 @@ class Guards:
                 variable = "$%sguard_%d" % (table.PREFIX, number)
                 entries.append((server.key, variable))
                 out += _map("$uri", variable, "", _by_path(server))
-            elif later.match(server.key):
+            elif later.match(server.key) and self._options["console_access"] != OPEN:
                 entries.append((server.key, ""))  # known, and no console
         if self._options["console_access"] != OPEN:
             entries.append(("~*" + _later(), self._shows("console_access")))

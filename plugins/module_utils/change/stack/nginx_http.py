@@ -11,10 +11,14 @@ from __future__ import annotations
 from typing import Any, Dict, List, Mapping, Sequence
 
 from ansible_collections.nself.prod.plugins.module_utils.change.guard import Refused
-from ansible_collections.nself.prod.plugins.module_utils.change.stack.nginx_copies import HEADERS_FILE, line_of
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.nginx_guards import Server, make_map, quoted
 from ansible_collections.nself.prod.plugins.module_utils.change.tables import nginx as table
-from ansible_collections.nself.prod.plugins.module_utils.change.tables.nginx import HEADERS, ZONES
+from ansible_collections.nself.prod.plugins.module_utils.change.tables.nginx import (
+    HEADERS,
+    HEADERS_FILE,
+    ZONES,
+    line_of,
+)
 from ansible_collections.nself.prod.plugins.module_utils.deployment.nginx_context import per_minute
 from ansible_collections.nself.prod.plugins.module_utils.parse import http_headers
 

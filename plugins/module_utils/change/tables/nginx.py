@@ -13,6 +13,7 @@ from ansible_collections.nself.prod.plugins.module_utils.parse import http_heade
 
 HOME = "/etc/nginx"
 MOUNT = HOME + "/nself-prod"  # where our folder is in the container
+HEADERS_FILE = MOUNT + "/headers.inc"
 PREFIX = "nself_prod_"  # of our variables and zones, so that they meet nobody else's
 
 # -- directives that may stand once in http ------------------------------------------------------------------------------
@@ -144,6 +145,13 @@ HEADERS = (
     Header("Permissions-Policy", "permissions", _permissions, "~."),
     Header("X-XSS-Protection", "xss", http_headers.xss_filter_is_harmless),
 )
+
+
+def line_of(header: Header) -> str:
+    """Return the line that sends a header with its variable's value."""
+    return "add_header %s $%s%s always;" % (header.name, PREFIX, header.variable)
+
+
 BY_NAME = {item.name.lower(): item for item in HEADERS}
 # Options that set a header's value.
 HEADER_OPTIONS = {
