@@ -151,7 +151,7 @@ class Copies:
             else:
                 stays.append(item)
         there = {BY_NAME[item.first.lower()].name for item in stays if item.first.lower() in BY_NAME}
-        lines = _lines(mine, there)
+        lines = _lines(mine, there, self.kept)
         if stays and lines and not lost:
             last = stays[-1]
             lost = not self._put(last.file, last.end, last.end, "".join(self._indent(last) + line for line in lines))
@@ -271,11 +271,13 @@ def _is_own(item: Directive) -> bool:
     return item.args[1] not in table.GENERATED.get(item.first.lower(), ())
 
 
-def _lines(held: Mapping[str, str], there: Any) -> List[str]:
-    """Return the lines by which a block gets all security headers but those that it has. held: somebody's own, by name."""
+def _lines(held: Mapping[str, str], there: Any, kept: Any) -> List[str]:
+    """Return the lines by which a block gets all security headers but those that it has.
+
+    held: somebody's own from further out, by name; kept: those of them that stand in http, which are not among ours.
+    """
     wanted = [header for header in HEADERS if header.name not in there]
-    if not there:
-        # What is held in http is not among ours.
+    if not there and set(held) <= set(kept):
         return [held[header.name] for header in wanted if header.name in held] + ["include %s;" % HEADERS_PATTERN]
     return [held.get(header.name) or "include %s;" % table.pattern_of(header) for header in wanted]
 
