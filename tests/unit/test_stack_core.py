@@ -127,11 +127,21 @@ def test_services_follow_those_that_they_depend_on_also_by_way_of_others():
     assert recreate.layers(["web", "db"], model) == [["db"], ["web"]]
     assert recreate.layers(["web", "api", "db"], model) == [["db"], ["api"], ["web"]]
     assert recreate.layers([], model) == []
+    assert recreate.layers(["web", "db", "proxy"], dict(model, proxy={}), ["proxy"]) == [["db"], ["web"], ["proxy"]]
+    assert recreate.layers(["web", "db"], model, ["db"]) == [["db"], ["web"]]
 
 
 def test_a_circle_of_services_is_one_layer():
     model = {"a": {"depends_on": {"b": {}}}, "b": {"depends_on": {"a": {}}}}
     assert recreate.layers(["a", "b"], model) == [["a", "b"]]
+
+
+def test_compose_is_told_of_what_services_depend_on_unless_that_would_be_made_anew_too():
+    model = {"db": {}, "api": {"depends_on": {"db": {}}}, "web": {"depends_on": {"api": {}}}}
+    assert recreate.companions(["web"], model, {"db", "api", "web"}) == ["api", "db"]
+    assert recreate.companions(["web", "api"], model, {"db"}) == ["db"]
+    assert recreate.companions(["web"], model, {"api"}) == []
+    assert recreate.companions(["db"], model, set()) == []
 
 
 # -- compose -----------------------------------------------------------------------------------------------------------
