@@ -119,7 +119,9 @@ _PASSED = re.compile(
 )
 
 # MinIO's client takes them by their place: mc alias set NAME URL ACCESS-KEY SECRET-KEY.
-_MINIO_CLIENT = re.compile(r"\bmc\s+(?:alias\s+set|config\s+host\s+add)(?:\s+[^\s-]\S*){3}\s+[\"']?[^\s\"'$-]")
+_MINIO_CLIENT = re.compile(
+    r"\bmc[ \t]+(?:alias[ \t]+set|config[ \t]+host[ \t]+add)(?:[ \t]+[^\s;|&<>-][^\s;|&<>]*){3}[ \t]+[\"']?[^\s\"'$;|&<>-]"
+)
 
 
 def passed_in(texts: Iterable[str]) -> List[str]:

@@ -110,5 +110,8 @@ class Part:
     def verify(self) -> None:
         """Probe the effect from outside. Raises Mismatch. Called when anything changed."""
 
+    def finish(self, changes: Changes) -> None:
+        """Take the steps that nothing may be left to take back after: the change stays by now, whatever becomes of them. As settle()."""
+
     def revert(self) -> None:
         """Take back what prepare() and settle() did, once the old files and containers are back."""
