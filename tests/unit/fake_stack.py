@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from ansible_collections.nself.prod.plugins.module_utils.change.changes import ChangeError
+from ansible_collections.nself.prod.plugins.module_utils.change.stack.override import Override
 from ansible_collections.nself.prod.plugins.module_utils.deployment.roles import role_of
 from ansible_collections.nself.prod.plugins.module_utils.host import Completed
 from fake_host import FakeHost
@@ -44,6 +45,7 @@ class FakeStack:
         self.host = host or FakeHost({"/srv/app/" + name: text for name, text in (files or {}).items()})
         self.networks = networks or {}
         self.volumes = volumes or {}
+        self.override = Override()
         self._subnets = list(subnets)
         self.ran = []
 

@@ -411,6 +411,7 @@ def test_flags_of_hasura_beat_its_environment():
         ("sh -c 'mc config host add here http://minio:9000 admin admin; mc ls'", ["mc's access and secret key"]),
         ("mc alias set here http://minio:9000 admin abc", ["mc's access and secret key"]),
         ("sh -c 'mc alias set here http://minio:9000 $$MINIO_USER $$MINIO_PASSWORD'", []),
+        ("sh -c 'printf x | mc alias set here http://minio:9000 >/dev/null\nfor a in $$B; do mc ls; done'", []),
         ("mc alias list here", []),
     ],
 )

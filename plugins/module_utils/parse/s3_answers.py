@@ -86,27 +86,27 @@ def public_actions(body: bytes) -> List[str]:
     if not isinstance(policy, dict):
         raise S3Error("the policy is no JSON object")
     out = set()
-    for statement in _many(policy.get("Statement")):
+    for statement in many(policy.get("Statement")):
         if not isinstance(statement, dict):
             raise S3Error("a statement of the policy is none")
-        if statement.get("Effect") == "Allow" and _everybody(statement.get("Principal")):
+        if statement.get("Effect") == "Allow" and everybody(statement.get("Principal")):
             if "NotAction" in statement:
                 out.add("all but some")
             out.update(
                 str(action)
-                for action in _many(statement.get("Action"))
+                for action in many(statement.get("Action"))
                 if re.match(r"[A-Za-z0-9:*?]{1,80}\Z", str(action))
             )
     return sorted(out)
 
 
-def _everybody(principal: Any) -> bool:
+def everybody(principal: Any) -> bool:
     if isinstance(principal, dict):
-        return any("*" in _many(value) for value in principal.values())
+        return any("*" in many(value) for value in principal.values())
     return principal == "*"
 
 
-def _many(value: Any) -> List[Any]:
+def many(value: Any) -> List[Any]:
     if value is None:
         return []
     return value if isinstance(value, list) else [value]

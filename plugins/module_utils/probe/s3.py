@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: the nself.prod authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Read from an S3 server: a GET without credentials, or one that is signed (AWS Signature Version 4).
+"""Ask an S3 server: without credentials, or signed (AWS Signature Version 4).
 
 https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html
 """
@@ -29,7 +29,7 @@ class Credentials:
     region: str = "us-east-1"
 
 
-def get(
+def ask(
     stream: Any,
     host: str,
     path: str,
@@ -37,17 +37,19 @@ def get(
     credentials: Optional[Credentials] = None,
     now: float = 0.0,
     method: str = "GET",
+    body: str = "",
 ) -> http.Response:
-    """Return the answer to a GET or HEAD of a path, signed where credentials are given. Raises HostError.
+    """Return the answer to a request of a path, signed where credentials are given. Raises HostError.
 
     path: unencoded; host: the Host header, which is signed; now: seconds since the epoch.
     """
     target = encoded_path(path) + ("?" + encoded_query(query) if query else "")
-    headers = [("x-amz-content-sha256", EMPTY), ("x-amz-date", stamp(now))] if credentials else []
+    digest = hashlib.sha256(body.encode("utf-8")).hexdigest()
+    headers = [("x-amz-content-sha256", digest), ("x-amz-date", stamp(now))] if credentials else []
     if credentials:
         signed = dict(headers, host=host)
         headers.append(("Authorization", authorization(credentials, method, path, query, signed)))
-    return http.request(stream, method, target, host, headers)
+    return http.request(stream, method, target, host, headers, body)
 
 
 def stamp(now: float) -> str:
@@ -66,7 +68,7 @@ def encoded_query(query: Mapping[str, str]) -> str:
 def authorization(
     credentials: Credentials, method: str, path: str, query: Mapping[str, str], headers: Mapping[str, str]
 ) -> str:
-    """Return the Authorization header for a request without a body. headers: those to sign, x-amz-date among them."""
+    """Return the Authorization header of a request. headers: those to sign, x-amz-date and x-amz-content-sha256 among them."""
     date = headers["x-amz-date"]
     names, request = canonical(method, path, query, headers)
     scope = "%s/%s/s3/aws4_request" % (date[:8], credentials.region)
@@ -88,5 +90,8 @@ def canonical(method: str, path: str, query: Mapping[str, str], headers: Mapping
     """Return (names of the signed headers, the request in its canonical form)."""
     pairs = sorted((name.lower(), " ".join(value.split())) for name, value in headers.items())
     names = ";".join(name for name, _value in pairs)
-    lines = [method, encoded_path(path), encoded_query(query)] + ["%s:%s" % pair for pair in pairs] + ["", names, EMPTY]
+    digest = headers.get("x-amz-content-sha256", EMPTY)
+    lines = (
+        [method, encoded_path(path), encoded_query(query)] + ["%s:%s" % pair for pair in pairs] + ["", names, digest]
+    )
     return names, "\n".join(lines)

@@ -26,9 +26,8 @@ name busybox:latest "" --change 'ENTRYPOINT []' --change 'CMD ["sh"]'
 stand_in hasura/graphql-engine:v2.36.0 hasura
 stand_in nhost/hasura-auth:latest auth
 stand_in minio/minio:latest minio
-# The MinIO stand-in begins in the state that this client would bring it into.
 docker create --name naming "$base" >/dev/null
-printf '#!/bin/sh\n# A STAND-IN for mc: does nothing.\n' >/tmp/mc
+printf '#!/bin/sh\n# A STAND-IN for mc.\nexec python3 -B /stand-in/stand_in_mc.py "$@"\n' >/tmp/mc
 chmod 0755 /tmp/mc
 docker cp /tmp/mc naming:/usr/bin/mc >/dev/null
 docker commit --change 'LABEL nself.prod.test=stand-in' naming minio/mc:latest >/dev/null

@@ -190,9 +190,9 @@ def _hba_errors(postgres: Record) -> Any:
     "server_version_num of the running server, against a dated table",
     "today is not after the day of the last minor release",
     Fix(
-        "containers",
+        "upgrade",
         "Dump the database, start a maintained major version on a new volume, restore, and check before the old volume goes.",
-        ("containers_images",),
+        (),
         ("postgres",),
     ),
     refs=("PG:1.5",),

@@ -92,7 +92,7 @@ def _path(entry: Record) -> str:
     "command lines of the containers and of all other processes, environments baked into images, git's index and ignore rules",
     "no secret on a command line or in an image; no env file in git, and all of them ignored",
     Fix(
-        "containers",
+        "redis",
         "Remove tracked env files with `git rm --cached` and ignore them; pass secrets by environment or file, not as an argument.",
     ),
     refs=("D:4.10",),
@@ -152,7 +152,7 @@ def secrets_of(unit: Record) -> Iterator[Tuple[str, Dict[str, Any]]]:
     "every secret in the environment of every process, compared on the host with a table of known values",
     "none known, none a placeholder, none missing where the service has a default; MinIO's at least 16 characters",
     Fix(
-        "containers",
+        "secrets",
         "Replace the named secrets by random ones (`openssl rand -hex 32`) where they are set, and in the service that stores them.",
     ),
     refs=("s:secrets",),
@@ -163,7 +163,7 @@ def no_default_secrets(facts: Any, policy: Any) -> Verdict:
     def judge(unit: Record) -> Tuple[bool, str]:
         named: Dict[str, List[str]] = {}
         for name, secret in secrets_of(unit):
-            problem = _problem(name, secret, least)
+            problem = problem_of(name, secret, least)
             if problem:
                 named.setdefault(problem, []).append(name)
         bad = ["%s: %s" % (problem, ", ".join(names)) for problem, names in sorted(named.items())]
@@ -177,7 +177,7 @@ def no_default_secrets(facts: Any, policy: Any) -> Verdict:
     return summed("none", each(all_units(facts), name_of, judge, level_of), "the deployment has no services")
 
 
-def _problem(name: str, secret: Dict[str, Any], least: int) -> str:
+def problem_of(name: str, secret: Dict[str, Any], least: int) -> str:
     """Return what is wrong with a secret, "" where nothing is."""
     if secret["empty"]:
         return "empty" if name in NEVER_EMPTY else ""
@@ -198,7 +198,7 @@ def _problem(name: str, secret: Dict[str, Any], least: int) -> str:
     "keyed fingerprints of every secret in every environment, compared on the host and, in a fleet audit, across the hosts",
     "no secret serves two purposes (the names of one JWT key, and of one database password, are one purpose)",
     Fix(
-        "containers",
+        "secrets",
         "Give each of the named settings a random value of its own and recreate the services that hold them.",
     ),
     refs=("s:secrets",),

@@ -52,13 +52,13 @@ def instance(host: Any, unit: Mapping[str, Any], told: List[str]) -> Dict[str, A
     (list, get); policy: actions that the bucket's policy allows everybody; encryption: algorithm of its default encryption, or None.
     """
     environment = unit["environment"]
-    ask: Ask = partial(_get, host, unit)
+    ask: Ask = partial(ask_server, host, unit)
     signed: Ask = partial(_signed, ask, credentials_of(environment))
     names = {
         name for text in told + [environment.get("MINIO_DEFAULT_BUCKETS", "")] for name in re.split(r"[\s,]+", text)
     }
     names = {name.split(":", 1)[0] for name in names}
-    listed = attempt(lambda: _buckets(signed))
+    listed = attempt(lambda: bucket_names(signed))
     # A name of the env files whose bucket was never made is none; what the server itself tells is one, whatever it is called.
     wanted = sorted(name for name in names if BUCKET_NAME.match(name)) if isinstance(listed, Unread) else sorted(listed)
     with Pool(AT_ONCE) as pool:
@@ -90,14 +90,16 @@ def _signed(ask: Ask, credentials: Optional[s3.Credentials], path: str, query: M
     return ask(path, query, credentials)
 
 
-def _get(
+def ask_server(
     host: Any,
     unit: Mapping[str, Any],
     path: str,
     query: Mapping[str, str],
     credentials: Optional[s3.Credentials] = None,
     method: str = "GET",
+    body: str = "",
 ) -> Response:
+    """Ask a server, signed where credentials are given. Raises Missing."""
     port = _port(unit)
 
     def ask(address: str, door: int) -> Response:
@@ -106,7 +108,7 @@ def _get(
             with host.connect(address, door, timeout=3) as stream:
                 if tls:
                     stream.start_tls(address)
-                response = s3.get(stream, name, path, query, credentials, host.now(), method)
+                response = s3.ask(stream, name, path, query, credentials, host.now(), method, body)
             # A server of HTTPS says in clear that this is none.
             if response.status != 400 or b"HTTPS server" not in response.body:
                 break
@@ -120,7 +122,7 @@ def _port(unit: Mapping[str, Any]) -> int:
     return int(found.group(1)) if found else PORT
 
 
-def _buckets(signed: Ask) -> List[str]:
+def bucket_names(signed: Ask) -> List[str]:
     response = signed("/", {})
     if response.status != 200:
         raise _refused(response, "a signed list of its buckets")

@@ -44,7 +44,7 @@ def instance(host: Any, unit: Mapping[str, Any]) -> Dict[str, Any]:
 
 
 def _ping(host: Any, unit: Mapping[str, Any]) -> str:
-    reply = _ask(host, unit, resp.command("PING"), 1)[0]
+    reply = ask_server(host, unit, resp.command("PING"), 1)[0]
     if reply == "PONG":
         return "open"
     if isinstance(reply, resp.Refusal):
@@ -61,14 +61,14 @@ def _protected(host: Any, unit: Mapping[str, Any]) -> Optional[str]:
     secret = password_of(unit)
     if secret is None:
         return told
-    found = _ask(host, unit, resp.command("AUTH", secret) + resp.command("CONFIG", "GET", "protected-mode"), 2)
+    found = ask_server(host, unit, resp.command("AUTH", secret) + resp.command("CONFIG", "GET", "protected-mode"), 2)
     # CONFIG may be renamed or forbidden, and a rotated password is another check's business.
     if len(found) == 2 and isinstance(found[1], list) and len(found[1]) == 2 and found[1][1] in ("yes", "no"):
         return str(found[1][1])
     return told
 
 
-def _ask(host: Any, unit: Mapping[str, Any], sent: bytes, count: int) -> List[Any]:
+def ask_server(host: Any, unit: Mapping[str, Any], sent: bytes, count: int) -> List[Any]:
     """Return the replies to count commands; at least one. Raises Missing."""
     plain, secure = port_of(unit["argv"], "port", PORT), port_of(unit["argv"], "tls-port", 0)
 

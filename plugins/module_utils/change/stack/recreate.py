@@ -14,18 +14,25 @@ from ansible_collections.nself.prod.plugins.module_utils.change.guard import Mis
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.compose_cli import said
 from ansible_collections.nself.prod.plugins.module_utils.host import HostError
 
+HASH = "com.docker.compose.config-hash"
 MOST_RESTARTS = 3  # a container that was started again so often does not come up
 STEADY = 2.0  # seconds that a container without a health check has to run
 UP = 180.0  # seconds for compose to make the containers of a layer
 
 
-def layers(services: Iterable[str], model: Mapping[str, Mapping[str, Any]]) -> List[List[str]]:
-    """Return the services in layers: each depends, also by way of others, only on those of earlier layers."""
+def layers(
+    services: Iterable[str], model: Mapping[str, Mapping[str, Any]], last: Sequence[str] = ()
+) -> List[List[str]]:
+    """Return the services in layers: each depends, also by way of others, only on those of earlier layers.
+
+    last: services that come after all others, as nginx, which does not start where it cannot resolve a name that it passes requests to.
+    """
     left = sorted(services)
     needs = {name: _all_needs(name, model) for name in left}
     out = []  # type: List[List[str]]
     while left:
         ready = [name for name in left if not needs[name].intersection(left) - {name}]
+        ready = [name for name in ready if name not in last] or ready
         # A circle is compose's to refuse; here it is one layer.
         ready = ready or left
         out.append(ready)
@@ -42,6 +49,23 @@ def _all_needs(name: str, model: Mapping[str, Mapping[str, Any]]) -> "set[str]":
                 found.add(other)
                 queue.append(other)
     return found
+
+
+def companions(services: Sequence[str], model: Mapping[str, Mapping[str, Any]], current: "set[str]") -> List[str]:
+    """Return what compose has to be told beside these services, so that it leaves alone what they depend on and still counts it.
+
+    It makes the hash by which it tells whether a container is what its files say from the services that it is told of: without those that
+    one depends on, the container would never match its files again. current: the services that match; where one that is needed does not,
+    it would be made anew too, so none is named.
+    """
+    needed = sorted({other for name in services for other in _all_needs(name, model)} - set(services))
+    return needed if current.issuperset(needed) else []
+
+
+def as_written(stack: Any, cli: Any) -> "set[str]":
+    """Return the services whose container is what the files of a compose call say. Raises ChangeError."""
+    labels = {name: ((stack.inspect(name) or {}).get("Config") or {}).get("Labels") or {} for name in stack.services}
+    return {name for name, value in cli.hashes().items() if (labels.get(name) or {}).get(HASH) == value}
 
 
 def ends_by_itself(service: Mapping[str, Any]) -> bool:
@@ -61,7 +85,7 @@ class Recreation:
         """Make the services of each layer anew and wait. Raises Mismatch with what does not come up."""
         for layer in order:
             begun = time.monotonic()
-            self.up(layer)
+            self.up(layer, model)
             self.stack.refresh()
             waiting = set(layer)
             while waiting:
@@ -78,9 +102,10 @@ class Recreation:
                     time.sleep(0.5)
                     self.stack.refresh()
 
-    def up(self, services: Sequence[str]) -> None:
+    def up(self, services: Sequence[str], model: Mapping[str, Mapping[str, Any]]) -> None:
         """Have compose make these services anew where their configuration differs. Raises ChangeError."""
         words = ["up", "--detach", "--no-deps", "--no-build", "--pull", "never", "--quiet-pull"] + list(services)
+        words += companions(services, model, as_written(self.stack, self.stack.cli))
         try:
             done = self.stack.cli.run(*words, timeout=UP + 10 * len(services))
         except HostError as error:
@@ -90,16 +115,19 @@ class Recreation:
         if done.rc:
             raise ChangeError("docker compose up %s: %s" % (" ".join(services), self.stack.redact(said(done))))
 
-    def settled(self, services: Iterable[str]) -> None:
-        """Wait until Docker itself says of no service that it is starting. Raises Mismatch."""
+    def settled(self, services: Iterable[str], patient: bool = False) -> None:
+        """Wait until Docker itself says of no service that it is starting. Raises Mismatch.
+
+        patient: a service may be unhealthy for a while, as one that is started again until those are back that it asks for.
+        """
         begun = time.monotonic()
         while True:
             self.stack.refresh()
             states = {name: _health(self.stack.inspect(name) or {}) for name in services}
             bad = [name for name, state in states.items() if state == "unhealthy"]
-            if bad:
+            if bad and not patient:
                 raise Mismatch("%s became unhealthy: %s" % (bad[0], self._last_words(bad[0])))
-            starting = [name for name, state in states.items() if state == "starting"]
+            starting = [name for name, state in states.items() if state in ("starting", "unhealthy")]
             if not starting:
                 return
             if time.monotonic() - begun > self.wait:

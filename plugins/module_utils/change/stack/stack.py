@@ -21,6 +21,7 @@ from ansible_collections.nself.prod.plugins.module_utils.audit.facts import Unre
 from ansible_collections.nself.prod.plugins.module_utils.audit.model import Missing
 from ansible_collections.nself.prod.plugins.module_utils.audit.tables.secret_names import is_secret_name
 from ansible_collections.nself.prod.plugins.module_utils.change.changes import ChangeError, text_of
+from ansible_collections.nself.prod.plugins.module_utils.change.patient import Patient
 from ansible_collections.nself.prod.plugins.module_utils.change.sources import Sources
 from ansible_collections.nself.prod.plugins.module_utils.change.stack import override as overrides
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.compose_cli import Compose
@@ -28,7 +29,7 @@ from ansible_collections.nself.prod.plugins.module_utils.deployment import compo
 from ansible_collections.nself.prod.plugins.module_utils.deployment.discovery import FOUND, LABEL, NONE
 from ansible_collections.nself.prod.plugins.module_utils.deployment.render import OWN_PROFILES, env_file
 from ansible_collections.nself.prod.plugins.module_utils.deployment.roles import role_of
-from ansible_collections.nself.prod.plugins.module_utils.host import Completed, Host, HostError, exists
+from ansible_collections.nself.prod.plugins.module_utils.host import Completed, HostError, exists
 from ansible_collections.nself.prod.plugins.module_utils.parse import dotenv
 
 RUNTIME = ".env.runtime"  # what `nself start` merges and starts the stack with
@@ -111,6 +112,11 @@ class Stack:
     def inspect(self, service: str) -> Optional[Dict[str, Any]]:
         """Return docker inspect of a service's container, None where it has none."""
         return self._containers.get(service)
+
+    def started(self) -> Dict[str, str]:
+        """Return {service: role} of the services that have a container."""
+        images = {name: str((item.get("Config") or {}).get("Image") or "") for name, item in self._containers.items()}
+        return {name: role_of(name, image) for name, image in images.items()}
 
     def running(self, service: str) -> bool:
         """Tell whether a service's container runs."""
@@ -234,8 +240,10 @@ class Stack:
         return env_file(self.chain)
 
 
-def find(host: Host, told: Optional[str]) -> Tuple[Optional[Stack], str]:
+def find(host: Any, told: Optional[str]) -> Tuple[Optional[Stack], str]:
     """Return the host's deployment, not yet loaded; else (None, why there is nothing to harden). Raises ChangeError where that is unclear."""
+    # A host that is busy with what we do to it takes its time.
+    host = Patient(host)
     if host.which("docker") is None:
         return None, "no Docker is installed on this host, so there is no deployment to harden"
     need = Sources(host, Options(told or None, "0" * 64), _COLLECTORS)

@@ -9,7 +9,7 @@ from typing import Mapping
 
 SCRIPT = Template(
     """#!/bin/sh
-# Written by nself.prod: puts back what a change replaced that no fresh login has confirmed.
+# Written by nself.prod: puts back what a change replaced that nothing has confirmed.
 state=$STATE
 # With all that it has started: a command that goes on would change things after us.
 end() (
@@ -80,7 +80,7 @@ systemctl daemon-reload
 )
 SERVICE = Template(
     """[Unit]
-Description=Take back a change of nself.prod that no fresh login has confirmed
+Description=Take back a change of nself.prod that nothing has confirmed
 # At boot: after what may have come up with the change.
 After=ssh.service sshd.service ssh.socket ufw.service docker.service nself-prod-lockdown.service
 
@@ -95,7 +95,7 @@ WantedBy=multi-user.target
 )
 TIMER = Template(
     """[Unit]
-Description=Wait for a fresh login before a change of nself.prod stays
+Description=Wait for a proof before a change of nself.prod stays
 
 [Timer]
 OnActiveSec=$SECONDS

@@ -1,0 +1,249 @@
+# SPDX-FileCopyrightText: the nself.prod authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The new files of a run before they are written: put together from what the parts want, and judged by compose with every set of env files."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from typing import Any, Dict, List, Mapping, Sequence
+
+from ansible_collections.nself.prod.plugins.module_utils.change.changes import ChangeError, Changes
+from ansible_collections.nself.prod.plugins.module_utils.change.guard import Refused
+from ansible_collections.nself.prod.plugins.module_utils.change.stack import env_text, shared
+from ansible_collections.nself.prod.plugins.module_utils.change.stack import override as overrides
+from ansible_collections.nself.prod.plugins.module_utils.change.stack.part import Plan
+from ansible_collections.nself.prod.plugins.module_utils.change.stack.recreate import layers
+from ansible_collections.nself.prod.plugins.module_utils.change.stack.stack import RUNTIME, Stack, write_private
+from ansible_collections.nself.prod.plugins.module_utils.deployment.discovery import LABEL
+from ansible_collections.nself.prod.plugins.module_utils.deployment.render import env_file
+from ansible_collections.nself.prod.plugins.module_utils.host import exists
+
+FILES_LABEL = "nself.prod.files."
+
+
+class Candidate:
+    """What the files are to be, and what that does to the services. plans: {role: what it wants}, in the roles' order; order: of all roles.
+
+    texts: {path: text} of the override and of the env files; recreate: the services to be made anew, in layers; remove: those whose
+    container goes; model: the services as compose will have them; left: what could not be done.
+    """
+
+    def __init__(self, stack: Stack, plans: Mapping[str, Plan], order: Sequence[str]) -> None:
+        self.stack, self.host = stack, stack.host
+        self.plans = plans
+        self.order = list(order) + [shared.ROLE]
+        self.texts: Dict[str, str] = {}
+        self.model: Dict[str, Dict[str, Any]] = {}
+        self.recreate: List[List[str]] = []
+        self.remove: List[str] = []
+        self.left: List[str] = []
+        self._compose_texts()
+        self._validate()
+
+    @property
+    def overridden(self) -> List[str]:
+        """The compose files as they will be."""
+        return self.stack.base + ([self.stack.override_path] if self.texts[self.stack.override_path] else [])
+
+    @property
+    def recreated(self) -> List[str]:
+        """The services to be made anew, in their order."""
+        return [name for layer in self.recreate for name in layer]
+
+    @property
+    def touched(self) -> List[str]:
+        """The services whose container does not stay."""
+        return self.recreated + self.remove
+
+    def files(self) -> List[str]:
+        """Return every path that write() changes or takes away."""
+        paths = [self.stack.path(entry.path) for plan in self.plans.values() for entry in plan.files]
+        paths += [self.stack.path(path) for plan in self.plans.values() for path in plan.absent]
+        return list(dict.fromkeys(paths + list(self.texts)))
+
+    def folders(self) -> List[str]:
+        """Return the folders that the run makes, innermost first."""
+        paths = [entry.path for plan in self.plans.values() for entry in plan.files]
+        found = set(_parents(paths)) | {entry[0] for plan in self.plans.values() for entry in plan.folders}
+        found |= set(_parents(sorted(found)))
+        return [path for path in map(self.stack.path, sorted(found, reverse=True)) if not exists(self.host, path)]
+
+    def write(self, changes: Changes) -> None:
+        """Write, or in check mode only tell, every file of the run."""
+        owner = self.host.stat(self.stack.base[0])
+        folder = self.host.stat(self.stack.directory)
+        strict = folder.uid != 0
+        wanted = [entry for plan in self.plans.values() for entry in plan.folders]
+        paths = [entry.path for plan in self.plans.values() for entry in plan.files] + [entry[0] for entry in wanted]
+        for path in _parents(paths):
+            if path not in [entry[0] for entry in wanted] and not exists(self.host, self.stack.path(path)):
+                changes.directory(self.stack.path(path), 0o711, 0, 0, strict)
+        for path, mode, uid, gid in wanted:
+            changes.directory(self.stack.path(path), mode, uid, gid, strict)
+        for plan in self.plans.values():
+            for entry in plan.files:
+                changes.file(
+                    self.stack.path(entry.path), entry.text, entry.mode, entry.uid, entry.gid, entry.secret, strict
+                )
+            for path in plan.absent:
+                changes.absent(self.stack.path(path))
+        for path, text in self.texts.items():
+            if path == self.stack.override_path:
+                if text:
+                    changes.file(
+                        path, text, None if exists(self.host, path) else 0o600, owner.uid, owner.gid, strict=strict
+                    )
+                elif exists(self.host, path):
+                    changes.absent(path)
+            else:
+                # Secrets come into it: it is closed to others, whose it is stays.
+                found = self.host.stat(path) if exists(self.host, path) else None
+                mode = (found.mode & 0o700) | 0o600 if found else 0o600
+                changes.file(
+                    path, text, mode, found.uid if found else owner.uid, found.gid if found else owner.gid, True, strict
+                )
+
+    def _compose_texts(self) -> None:
+        """Work out the new texts of the override and of the env files."""
+        new = overrides.Override(
+            self.stack.override.first,
+            self.stack.override.yours,
+            dict(self.stack.override.roles),
+            self.stack.override.below,
+        )
+        for role, plan in self.plans.items():
+            known = _known(plan)
+            fragment = _with_labels(plan.fragment, role, plan)
+            new.roles[role] = overrides.document(fragment, role, known)
+            if not fragment and len(known) == 1:
+                del new.roles[role]
+        new.roles.pop(shared.ROLE, None)
+        remembered = [new.known(name) for name in self.order if name in new.roles]
+        fragment, left = shared.fragment(remembered, self.stack.raw)
+        if fragment:
+            new.roles[shared.ROLE] = overrides.document(fragment, shared.ROLE, {"version": 1})
+        self.left += left
+        self.texts[self.stack.override_path] = overrides.join(new, self.order)
+        settings: Dict[str, str] = {}
+        for plan in self.plans.values():
+            settings.update(plan.settings)
+        started = list(self.stack.env_files) + [path for path in (self.stack.path(RUNTIME),) if exists(self.host, path)]
+        for path in env_text.targets(started, self.stack.directory) if settings else []:
+            before = self.stack.read(path) or ""
+            self.texts[path] = env_text.with_settings(before, settings, path)
+
+    def _validate(self) -> None:
+        """Have compose judge the new files with every set of env files, and find which services they change. Raises Refused."""
+        before = self._hashes_before()
+        with self.stack.scratch() as folder:
+            place = {}
+            for number, (path, text) in enumerate(self.texts.items()):
+                place[path] = "%s/%d-%s" % (folder, number, os.path.basename(path))
+                write_private(place[path], text)
+            files = list(self.stack.base)
+            if self.texts[self.stack.override_path]:
+                files.append(place[self.stack.override_path])
+            candidate = self.stack.cli.but(files=files)
+            sets = {name: [place.get(path, path) for path in paths] for name, paths in self.stack.env_sets().items()}
+            merged = folder + "/chain"
+            chain = dict(self.stack.chain)
+            for plan in self.plans.values():
+                chain.update(plan.settings)
+            write_private(merged, env_file(chain))
+            sets["the merged env chain of `nself start`"] = [merged]
+            for name, paths in sets.items():
+                self._judge(candidate.but(env_files=paths), name, paths, place)
+            started = candidate.but(env_files=[place.get(path, path) for path in self.stack.env_files])
+            model = started.model()
+            self.model = model.get("services") or {}
+            for role in overrides.split(self.texts[self.stack.override_path]).roles:
+                if overrides.OURS + role not in model:
+                    raise Refused(
+                        "this docker compose reads only the first document of %s; version 2.24.4 or newer is needed"
+                        % self.stack.override_path
+                    )
+            after = started.hashes()
+        self._find_recreations(before, after)
+
+    def _judge(self, candidate: Any, name: str, paths: Sequence[str], place: Mapping[str, str]) -> None:
+        try:
+            candidate.ask("config", "--quiet")
+        except ChangeError as error:
+            try:
+                # What was not valid before is not ours.
+                self.stack.cli.but(
+                    files=self.stack.base, env_files=[path for path in paths if path not in place.values()]
+                ).ask("config", "--quiet")
+            except ChangeError:
+                self.left.append(
+                    "with %s docker compose refuses the project's own files already: %s"
+                    % (name, self.stack.redact(str(error)))
+                )
+                return
+            text = str(error)
+            for real, temporary in place.items():
+                text = text.replace(temporary, real)
+            raise Refused(
+                "%s would not be valid with %s: %s; nothing was changed"
+                % (self.stack.override_path, name, self.stack.redact(text))
+            ) from None
+
+    def _hashes_before(self) -> Dict[str, str]:
+        try:
+            return self.stack.cli.hashes()
+        except ChangeError:
+            return {}  # the files as they are cannot be started: every difference is ours
+
+    def _find_recreations(self, before: Mapping[str, str], after: Mapping[str, str]) -> None:
+        forced = {name for plan in self.plans.values() for name in plan.recreate}
+        chosen = []
+        for name, value in after.items():
+            item = self.stack.inspect(name)
+            if item is None:
+                continue  # what the user does not run is not started
+            runs = (item["Config"].get("Labels") or {}).get(LABEL + "config-hash")
+            if runs != value and (before.get(name) != value or name in forced):
+                chosen.append(name)
+        self.remove = sorted({name for plan in self.plans.values() for name in plan.remove if self.stack.inspect(name)})
+        self.recreate = layers([name for name in chosen if name not in self.remove], self.model, self.stack.of("nginx"))
+
+
+def _known(plan: Plan) -> Dict[str, Any]:
+    out: Dict[str, Any] = {"version": 1}
+    if plan.follows:
+        # With their values: the audit takes a setting for effective only while the env files still say the same.
+        out["settings"] = dict(plan.follows)
+    if plan.postgres_settings:
+        out["postgres_settings"] = plan.postgres_settings
+    if plan.database_urls:
+        out["database_urls"] = [
+            {name: value for name, value in vars(entry).items() if value} for entry in plan.database_urls
+        ]
+    return out
+
+
+def _with_labels(fragment: Mapping[str, Any], role: str, plan: Plan) -> Dict[str, Any]:
+    """Return the fragment with a label that changes with the text of the files that a service reads only when it is made."""
+    texts: Dict[str, List[str]] = {}
+    for entry in plan.files:
+        for service in entry.services:
+            texts.setdefault(service, []).append("%s\0%s" % (entry.path, entry.text))
+    if not texts:
+        return dict(fragment)
+    out = dict(fragment)
+    out["services"] = {name: dict(item) for name, item in (fragment.get("services") or {}).items()}
+    for service, parts in texts.items():
+        digest = hashlib.sha256("\0".join(sorted(parts)).encode("utf-8")).hexdigest()[:16]
+        mine = out["services"].setdefault(service, {})
+        mine["labels"] = dict(mine.get("labels") or {}, **{FILES_LABEL + role: digest})
+    return out
+
+
+def _parents(paths: Sequence[str]) -> List[str]:
+    """Return the folders above these relative paths, outermost first."""
+    found = []  # type: List[str]
+    for path in paths:
+        steps = path.split("/")[:-1]
+        found += ["/".join(steps[: number + 1]) for number in range(len(steps))]
+    return sorted(set(found))
