@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import re
 import secrets
+import time
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from ansible_collections.nself.prod.plugins.module_utils.audit.database import is_network
@@ -25,13 +26,17 @@ from ansible_collections.nself.prod.plugins.module_utils.change.postgres_cluster
 )
 from ansible_collections.nself.prod.plugins.module_utils.change.stack import stack as stacks
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.postgres_certificate import Given, given
-from ansible_collections.nself.prod.plugins.module_utils.change.stack.postgres_server import TRY, complaint
+from ansible_collections.nself.prod.plugins.module_utils.change.stack.postgres_server import (
+    RELOAD_SECONDS,
+    TRY,
+    complaint,
+)
 from ansible_collections.nself.prod.plugins.module_utils.host import Host, HostError
 from ansible_collections.nself.prod.plugins.module_utils.probe import postgres as probe
 
 SPEC: Dict[str, Any] = dict(
     HOST_TYPES,
-    when={"type": "str", "default": "auto", "choices": ["auto", "always", "never"]},
+    on_host={"type": "str", "default": "auto", "choices": ["auto", "always", "never"]},
     clusters={"type": "list", "elements": "str", "default": []},
     restart={"type": "bool", "default": True},
     project_dir={"type": "str"},
@@ -64,12 +69,14 @@ def work(host: Host, changes: Changes, params: Mapping[str, Any]) -> Dict[str, A
 
 def _meant(host: Host, params: Mapping[str, Any]) -> "tuple[str, List[str]]":
     """Return (why nothing is to be done, the deployment's subnets)."""
-    if params["when"] == "never":
+    if params["on_host"] == "never":
         return "a PostgreSQL on the host itself is left as it is", []
     stack, _reason = stacks.find(host, params["project_dir"])
     if stack is None:
-        return ("" if params["when"] == "always" else "no deployment of nself runs here whose database it could be"), []
-    if params["when"] == "auto":
+        return (
+            "" if params["on_host"] == "always" else "no deployment of nself runs here whose database it could be"
+        ), []
+    if params["on_host"] == "auto":
         stack.load()
         if stack.of("postgres"):
             return "the deployment has a PostgreSQL of its own; one on the host is hardened where that is asked for", []
@@ -226,11 +233,8 @@ class Hardening:
     def carry_out(self, changes: Changes) -> bool:
         """Make the change, or in check mode tell it; return whether the cluster was, or would be, restarted."""
         dry = Changes(self.host, check=True)
-        self._write(dry, self.files)
-        known = self.server.section("settings")
-        differs = [
-            name for name, value in self.settings.items() if name in known and self.server.setting(name) != value
-        ]
+        self._write(dry, list(self.files))
+        differs = self._differing()
         stale = self.server.newer([path for path in self.files if path.startswith(self.cluster.config)])
         if not (dry.changed or differs or stale):
             return False
@@ -242,7 +246,7 @@ class Hardening:
             )
         verb = "restart" if restart else "reload"
         if changes.check:
-            self._write(changes, self.files)
+            self._write(changes, list(self.files))
             changes.note("%s is %sed" % (self.cluster.unit, verb))
             return restart
         guard = Guard(self.host, "postgres" + secrets.token_hex(8), SECONDS, PATIENCE)
@@ -264,12 +268,21 @@ class Hardening:
         guard.disarm()
         return restart
 
-    def _write(self, changes: Changes, paths: Any) -> None:
+    def _differing(self) -> List[str]:
+        """Return the settings with which it does not run as they are wanted."""
+        known = self.server.section("settings")
+        return [
+            name
+            for name, value in sorted(self.settings.items())
+            if name in known and self.server.setting(name) != value
+        ]
+
+    def _write(self, changes: Changes, paths: Sequence[str]) -> None:
         _uid, gid = self.server.owner()
+        for folder in dict.fromkeys(folder for path in paths for folder in _folders(path, self.folder)):
+            mine = folder == self.folder
+            changes.directory(folder, 0o750 if mine else 0o700, 0, gid if mine else 0, strict=True)
         for path in paths:
-            for folder in _folders(path, self.folder):
-                mine = folder == self.folder
-                changes.directory(folder, 0o750 if mine else 0o700, 0, gid if mine else 0, strict=True)
             text, mode, uid, group, secret = self.files[path]
             changes.file(path, text, mode, uid, group, secret, strict=True)
 
@@ -282,9 +295,15 @@ class Hardening:
 
     def _verify(self) -> None:
         self.server.until_up()
-        for name, value in sorted(self.settings.items()):
-            if name in self.server.section("settings") and self.server.setting(name) != value:
-                raise Mismatch("it runs with %s = %s instead of %s" % (name, self.server.setting(name), value))
+        expires = time.monotonic() + RELOAD_SECONDS
+        while self._differing():
+            if time.monotonic() > expires:
+                name = self._differing()[0]
+                raise Mismatch(
+                    "it runs with %s = %s instead of %s" % (name, self.server.setting(name), self.settings[name])
+                )
+            time.sleep(0.3)
+            self.server.until_up()
         address = _address(self.server.setting("listen_addresses"))
         if address is None:
             return
