@@ -16,7 +16,7 @@ description:
     the rules that are to be in force are made out of it.
   - A server of its own is started with the new settings and files first. Then the cluster reads them, or is restarted where it has to be, and is
     asked over its network. Where anything does not hold the host puts all of it back, also where the module is killed.
-  - Refuses where somebody is connected in clear who would be turned away.
+  - Where somebody is connected in clear who would be turned away TLS is only offered, and RV(left) tells of it.
 options:
   on_host:
     description:
@@ -30,7 +30,7 @@ options:
     elements: str
     default: []
   required:
-    description: Whether connections in clear are refused over every network. Otherwise TLS is only offered.
+    description: Whether connections in clear are refused over every network, once nobody is connected in clear any more. Otherwise TLS is only offered.
     type: bool
     default: true
   min_protocol:

@@ -15,6 +15,7 @@ from ansible_collections.nself.prod.plugins.module_utils.change.stack.postgres_s
 from ansible_collections.nself.prod.plugins.module_utils.host import Host, HostError, first_line
 
 CONFIG = "/etc/postgresql"
+CLIENTS_AUTHORITY = "/nself-prod-ca.crt"  # in a cluster's folder, for everybody to read
 SOCKETS = "/var/run/postgresql"
 UP_SECONDS = 60.0
 # Options that a server on the host has in common with one in a container.

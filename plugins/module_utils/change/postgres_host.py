@@ -14,11 +14,12 @@ import secrets
 import time
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
-from ansible_collections.nself.prod.plugins.module_utils.audit.database import is_network
+from ansible_collections.nself.prod.plugins.module_utils.audit.database import beyond_local, is_network
 from ansible_collections.nself.prod.plugins.module_utils.change import certificates, postgres_hba
 from ansible_collections.nself.prod.plugins.module_utils.change.changes import ChangeError, Changes
 from ansible_collections.nself.prod.plugins.module_utils.change.guard import Guard, Mismatch, Refused
 from ansible_collections.nself.prod.plugins.module_utils.change.postgres_cluster import (
+    CLIENTS_AUTHORITY,
     HOST_TYPES,
     Cluster,
     HostServer,
@@ -26,6 +27,7 @@ from ansible_collections.nself.prod.plugins.module_utils.change.postgres_cluster
 )
 from ansible_collections.nself.prod.plugins.module_utils.change.stack import stack as stacks
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.postgres_certificate import Given, given
+from ansible_collections.nself.prod.plugins.module_utils.change.stack.postgres_elsewhere import gateways
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.postgres_server import (
     RELOAD_SECONDS,
     TRY,
@@ -51,8 +53,12 @@ _INCLUDES = re.compile(r"^\s*include_dir\s*=?\s*'conf\.d'", re.M)
 def work(host: Host, changes: Changes, params: Mapping[str, Any]) -> Dict[str, Any]:
     """Harden the clusters that are meant. Returns applicable, clusters, restarted, left."""
     out: Dict[str, Any] = {"applicable": False, "clusters": [], "restarted": [], "left": []}
+    there = clusters(host) if params["on_host"] != "never" else []
+    if not there:
+        out["left"].append("no PostgreSQL of the distribution is meant, or none is on this host")
+        return out
     reason, networks = _meant(host, params)
-    found = [] if reason else _chosen(clusters(host), params["clusters"])
+    found = [] if reason else _chosen(there, params["clusters"])
     if not found:
         out["left"].append(reason or "no PostgreSQL of the distribution runs on this host")
         return out
@@ -69,8 +75,6 @@ def work(host: Host, changes: Changes, params: Mapping[str, Any]) -> Dict[str, A
 
 def _meant(host: Host, params: Mapping[str, Any]) -> "tuple[str, List[str]]":
     """Return (why nothing is to be done, the deployment's subnets)."""
-    if params["on_host"] == "never":
-        return "a PostgreSQL on the host itself is left as it is", []
     stack, _reason = stacks.find(host, params["project_dir"])
     if stack is None:
         return (
@@ -109,6 +113,7 @@ class Hardening:
         self.rules: List[str] = []
         self.shown = Given()
         self.left: List[str] = []
+        self.required = True
         # path: (text, mode, uid, gid, secret), in the order in which they are written; the drop-in, which puts them in force, is the last.
         self.files: Dict[str, Any] = {}
 
@@ -150,6 +155,7 @@ class Hardening:
 
     def _certificate(self, uid: int, gid: int) -> None:
         names = _names(self.server.setting("listen_addresses"), self.params["names"])
+        names += [name for name in gateways(self.networks) if name not in names]
         own = None if self.params["certificate"] or self.params["key"] else self._own()
         if own is not None:
             what = "the server's own certificate"
@@ -166,7 +172,7 @@ class Hardening:
             self.settings["ssl_cert_file"] = self.folder + "/server.crt"
             self.settings["ssl_key_file"] = self.folder + "/server.key"
         if self.shown.authorities:
-            self.files[self.cluster.config + "/nself-prod-ca.crt"] = (self.shown.authorities, 0o644, 0, 0, False)
+            self.files[self.cluster.config + CLIENTS_AUTHORITY] = (self.shown.authorities, 0o644, 0, 0, False)
 
     def _made(self, names: Sequence[str]) -> None:
         ca = "%s/%s" % (AUTHORITY, self.cluster.name.replace("/", "-"))
@@ -208,16 +214,19 @@ class Hardening:
                 "%s: %s is connected over a network and has no password; set one with ALTER ROLE first"
                 % (self.cluster.name, ", ".join(trusted))
             )
+        required = self.required = self.params["required"]
         clear = sorted({"%s from %s" % (item["user"], item["client"]) for item in sessions if not item["ssl"]})
-        if clear and self.params["required"]:
-            raise Refused(
-                "%s: these are connected in clear and would be turned away: %s. Give them sslmode=require first, or set "
-                "postgres_tls_required to false" % (self.cluster.name, ", ".join(clear))
+        if clear and required and not self._closed():
+            # Who would be turned away has to learn of TLS first.
+            required = self.required = False
+            self.left.append(
+                "TLS is only offered yet, for these are connected in clear: %s; give them sslmode=require and run again"
+                % ", ".join(clear)
             )
         near = ["samehost"] + self.networks + postgres_hba.networks(self.params["allowed_hosts"])
         wish = postgres_hba.Wish(
             tuple(dict.fromkeys(near)),
-            self.params["required"],
+            required,
             self.params["keep_rules"],
             postgres_hba.extra_lines(self.params["hba_rules"]),
             tuple(md5),
@@ -227,6 +236,11 @@ class Hardening:
         text = postgres_hba.text_of(outcome, source)
         self.files[ours] = (text, 0o640, 0, gid, outcome.secret)
         self.settings["hba_file"] = ours
+
+    def _closed(self) -> bool:
+        """Tell whether connections in clear are turned away already."""
+        found = [rule for rule in self.server.section("hba") if not rule["broken"]]
+        return bool(found) and not any(beyond_local(rule) and rule["type"] != "hostssl" for rule in found)
 
     # -- doing it ----------------------------------------------------------------------------------------------------
 
@@ -313,7 +327,7 @@ class Hardening:
             raise Mismatch("it does not speak TLS on %s" % address)
         if self.shown.chain and seen != certificates.der_of(self.shown.chain):
             raise Mismatch("it shows another certificate on %s than the one that it was given" % address)
-        if self.params["required"] and not postgres_hba.plain(self.rules):
+        if self.required and not postgres_hba.plain(self.rules):
             goes_on, said = probe.in_clear(self.host, address, port, self.cluster.owner, "postgres")
             if goes_on:
                 raise Mismatch("it goes on in clear on %s: %s" % (address, said))
