@@ -92,8 +92,10 @@ def _path(entry: Record) -> str:
     "command lines of the containers and of all other processes, environments baked into images, git's index and ignore rules",
     "no secret on a command line or in an image; no env file in git, and all of them ignored",
     Fix(
-        "containers",
-        "Remove tracked env files with `git rm --cached` and ignore them; pass secrets by environment or file, not as an argument.",
+        "redis",
+        "Remove tracked env files with `git rm --cached` and ignore them; pass secrets by environment or file, not as an argument. The role redis "
+        "does so for Redis, and the role minio for the container that makes MinIO's buckets.",
+        restarts=("redis",),
     ),
     refs=("D:4.10",),
 )
