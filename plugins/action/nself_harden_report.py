@@ -13,6 +13,7 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.nself.prod.plugins.plugin_utils import options, output
 from ansible_collections.nself.prod.plugins.plugin_utils.play import hosts_of, variables_of
 from ansible_collections.nself.prod.plugins.plugin_utils.report import (
+    deployment,
     fleet,
     hardening,
     hardening_console,
@@ -120,7 +121,8 @@ class ActionModule(ActionBase):
         )
         # Nothing was changed in check mode, so a second audit says nothing new.
         shown = after if after is not None and after.report is not None and state != hardening.CHECKED else None
-        return hardening.Hardened(before.host, state, before, shown, message, answered)
+        change = deployment.from_answer(variables.get(deployment.RESULT))
+        return hardening.Hardened(before.host, state, before, shown, message, answered, change)
 
 
 def _batch_of(variables: Mapping[str, Any]) -> Mapping[str, Any]:

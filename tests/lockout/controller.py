@@ -55,6 +55,10 @@ class Controller:
     def start(self, run, options, guard):
         """Start a run; return the process. Its output goes to .output()."""
         playbook, seconds = RUNS[run]
+        return self.play((HERE / playbook).resolve(), dict({seconds: guard}, **options))
+
+    def play(self, playbook, options, *more):
+        """Start a playbook; return the process. more: further words for ansible-playbook."""
         arguments = "-F none -o UserKnownHostsFile={0} -o StrictHostKeyChecking=yes -o HostKeyAlias={1}"
         arguments += " -o IdentityAgent=none -o IdentitiesOnly=yes -o ControlMaster=auto -o ControlPersist=300"
         variables = {
@@ -73,8 +77,7 @@ class Controller:
             ANSIBLE_COLLECTIONS_PATH=str(ROOT / "playbooks/collections"),
             ANSIBLE_NOCOLOR="1",
         )
-        words = ["ansible-playbook", str((HERE / playbook).resolve()), "-i", str(self.inventory)]
-        words += ["-e", json.dumps(dict({seconds: guard}, **options))]
+        words = ["ansible-playbook", str(playbook), "-i", str(self.inventory), "-e", json.dumps(options), *more]
         with open(self.folder / ("output-%d" % next(_NUMBERS)), "wb") as stream:
             process = subprocess.Popen(
                 words, stdout=stream, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env=environment, cwd="/"

@@ -11,6 +11,7 @@ import shlex
 import subprocess
 import tempfile
 import time
+from typing import Mapping
 
 HERE = pathlib.Path(__file__).resolve().parent
 FOLDER = "/root/lockout-words"
@@ -28,7 +29,13 @@ class Moved(Failed):
 
 
 class Host:
-    """name: what it is called; container: what its container is; folder: where the operator's key (id_ed25519) is."""
+    """name: what it is called; container: what its container is; folder: where the operator's key (id_ed25519) is.
+
+    place: where its words are on the host; words: {name there: file here}.
+    """
+
+    place = FOLDER
+    words: Mapping[str, pathlib.Path] = {name: HERE / name for name in ("prelude.sh", "state.py")}
 
     def __init__(self, name, container, folder):
         self.name = name
@@ -42,17 +49,17 @@ class Host:
 
     def install(self):
         """Copy the words of the faults onto the host."""
-        for name in ("prelude.sh", "state.py"):
-            text = (HERE / name).read_text(encoding="utf-8")
-            self._docker("mkdir -p {0}; cat >{0}/{1}".format(FOLDER, name), text)
+        for name, path in self.words.items():
+            text = path.read_text(encoding="utf-8")
+            self._docker("mkdir -p {0}; cat >{0}/{1}".format(self.place, name), text)
 
     def sh(self, script, seconds=60):
         """Run shell with the words of prelude.sh; return what it printed. Raises Failed."""
-        return self._docker(". %s/prelude.sh\n%s" % (FOLDER, script), seconds=seconds)
+        return self._docker(". %s/prelude.sh\n%s" % (self.place, script), seconds=seconds)
 
     def watch(self, condition, script):
         """Start to wait for a condition, and then run a script; return the process. It ends with 77 where it was called off."""
-        words = ". %s/prelude.sh\nwatch_for %s %s\n%s" % (FOLDER, TOKEN, shlex.quote(condition), script)
+        words = ". %s/prelude.sh\nwatch_for %s %s\n%s" % (self.place, TOKEN, shlex.quote(condition), script)
         return subprocess.Popen(
             ["docker", "exec", self.container, "sh", "-c", words],
             stdin=subprocess.DEVNULL,
@@ -68,14 +75,14 @@ class Host:
 
     def state(self):
         """Return {what: text} of everything that a guarded change may touch."""
-        return json.loads(self._docker("python3 %s/state.py show %s" % (FOLDER, self.gateway())))
+        return json.loads(self._docker("python3 %s/state.py show %s" % (self.place, self.gateway())))
 
     def keep(self):
-        self._docker("python3 %s/state.py keep" % FOLDER)
+        self._docker("python3 %s/state.py keep" % self.place)
 
     def back(self):
         """Bring back what was kept."""
-        self._docker("python3 %s/state.py back" % FOLDER)
+        self._docker("python3 %s/state.py back" % self.place)
 
     def armed(self, since):
         """Return (when the guard was armed, when the rollback had ended) since then, as the host's journal says; None for never."""

@@ -17,6 +17,7 @@ from ansible_collections.nself.prod.plugins.module_utils.audit.reduce import Red
 from ansible_collections.nself.prod.plugins.module_utils.audit.tables import guide_settings as table
 from ansible_collections.nself.prod.plugins.module_utils.audit.tables.plain_settings import PLAIN
 from ansible_collections.nself.prod.plugins.module_utils.deployment import env_chain, guide
+from ansible_collections.nself.prod.plugins.module_utils.deployment.followed import followed
 from ansible_collections.nself.prod.plugins.module_utils.deployment.roles import ROLES
 from fake_host import FakeHost
 from hypothesis import given
@@ -245,3 +246,17 @@ def test_any_setting_gets_a_verdict_and_none_is_effective_that_reads_otherwise(n
     if outcome is not None and outcome.good and entry.verdict == table.READ and not guide.is_variable(declared.value):
         there = REDUCER.value(real, now)
         assert guide.same(entry, declared.value, entry.default if guide.is_empty(there) else there)
+
+
+def test_what_roles_remember_is_read_from_the_override():
+    text = 'x-nself-prod-nginx: {"settings": {"HSTS_MAX_AGE": "31536000"}, "version": 1}\nx-nself-prod-auth: {"version": 1}\n'
+    text += 'x-nself-prod-minio: {"settings": broken\n  x-nself-prod-redis: {"settings": {"A": "b"}}\n'
+    assert followed(text) == {"HSTS_MAX_AGE": ("nginx", "31536000")}
+
+
+def test_a_setting_that_a_role_followed_is_effective_only_while_the_file_still_says_so():
+    override = 'x-nself-prod-nginx: {"settings": {"HSTS_MAX_AGE": "31536000"}, "version": 1}\n'
+    for value, status in (("31536000", "pass"), ("0", "fail")):
+        files = dict(project(_env="HSTS_MAX_AGE=%s\n" % value), **{"/opt/nself/docker-compose.override.yml": override})
+        found = judged(FakeHost(files, commands=engine(inspected("nginx", "x"))))["HSTS_MAX_AGE"]
+        assert found.status == status, found.actual

@@ -18,7 +18,7 @@ from report_samples import finding, report
 TOYS = "tests/fixtures/toy_collection/ansible_collections/acme"
 SSHD = {"role": "sshd", "vars": [], "restarts": [], "by_hand": "Set PasswordAuthentication no."}
 UFW = {"role": "ufw", "vars": [], "restarts": [], "by_hand": "Run ufw enable."}
-HASURA = {"role": "hasura", "vars": [], "restarts": [], "by_hand": "Mend Hasura."}
+BACKUP = {"role": "backup", "vars": [], "restarts": [], "by_hand": "Back it up."}
 # A role that notes that it ran, answers what the host's folder says, and cuts the host off where that says so.
 TASKS = """
 - name: Change things
@@ -35,12 +35,12 @@ TASKS = """
 """
 
 
-def audit(ssh="fail", firewall="pass", console="fail", **more):
+def audit(ssh="fail", firewall="pass", backup="fail", **more):
     return report(
         [
             finding("INFRA-05", ssh, "critical", "SSH accepts no passwords", fix=SSHD, actual="passwords are taken"),
             finding("INFRA-01", firewall, "critical", "The firewall denies", fix=UFW, actual="ufw is off"),
-            finding("AUTH-01", console, "critical", "The Hasura console is off", fix=HASURA),
+            finding("DATA-20", backup, "critical", "There is a backup", fix=BACKUP),
         ],
         **more,
     )
@@ -180,6 +180,14 @@ def test_a_failure_stops_the_rollout_and_all_is_reported(harden):
     assert "d: the rollout stopped before" in output
     assert "hardening b failed; d was not begun, since the rollout stopped" in output
     assert "Traceback" not in output
+
+
+def test_where_the_deployment_cannot_be_changed_the_host_is_hardened_all_the_same(harden):
+    refused = {"failed": True, "msg": "own.conf has a mistake"}
+    rc, output, ran = harden({"a": {"first": audit(), "second": audit("pass"), "hasura": refused}})
+    assert rc == 2
+    assert ran["a"] == tuple(role for role in ROLES if role not in ("auth", "minio", "redis", "nginx"))
+    assert "HARDENING FAILED: hasura (Change things): own.conf has a mistake" in output
 
 
 @pytest.mark.skipif(shutil.which("ssh") is None, reason="needs an ssh client")

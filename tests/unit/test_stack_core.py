@@ -127,6 +127,8 @@ def test_services_follow_those_that_they_depend_on_also_by_way_of_others():
     assert recreate.layers(["web", "db"], model) == [["db"], ["web"]]
     assert recreate.layers(["web", "api", "db"], model) == [["db"], ["api"], ["web"]]
     assert recreate.layers([], model) == []
+    assert recreate.layers(["web", "db", "proxy"], dict(model, proxy={}), ["proxy"]) == [["db"], ["web"], ["proxy"]]
+    assert recreate.layers(["web", "db"], model, ["db"]) == [["db"], ["web"]]
 
 
 def test_a_circle_of_services_is_one_layer():

@@ -8,7 +8,8 @@ import sys
 
 import lab as labs
 import pytest
-from outside import HOSTS, reboot
+from outside import HOSTS
+from power import reboot
 
 # What the checks are, and which roles mend them, is read from the collection.
 sys.path.insert(0, str(labs.PROJECT / "playbooks/collections"))

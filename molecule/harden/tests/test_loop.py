@@ -9,7 +9,8 @@ import subprocess
 import sys
 
 import lab as labs
-from outside import container, policy
+from outside import policy
+from power import container
 from truth.mending import LEAN
 
 

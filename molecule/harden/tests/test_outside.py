@@ -10,6 +10,7 @@ import lab as labs
 import outside
 import pytest
 from outside import HOSTS
+from power import address_of, within
 
 # Which ports are open beside ssh: a web server of the host on 80; in a container on 443. A database on 5432, telnet on 23 and a
 # published container on 8081 are there too.
@@ -69,7 +70,7 @@ def test_a_published_port_of_a_container_is_closed_and_the_public_one_open(state
 
 def test_containers_still_reach_the_world(state):
     # Its own engine's bridge lets it out: the neighbour stands for the world.
-    address = outside.address_of(outside.NEIGHBOUR)
+    address = address_of(outside.NEIGHBOUR)
     said = labs.lab("fresh13").sh("docker exec console /bin/busybox nc -w 3 %s 22 </dev/null | head -c 7" % address)
     assert said.startswith("SSH-2.0")
 
@@ -79,13 +80,13 @@ def test_telnet_is_gone(host):
 
 
 def test_who_guesses_is_banned_for_a_time(state):
-    guesser = outside.address_of(outside.NEIGHBOUR)
+    guesser = address_of(outside.NEIGHBOUR)
     try:
         for name in HOSTS:
-            assert outside.within(name, "fail2ban-client", "get", "sshd", "bantime").strip() == "3600"
+            assert within(name, "fail2ban-client", "get", "sshd", "bantime").strip() == "3600"
             # Not an hour for this test. After a reboot fail2ban remembers by the journal who guessed before.
-            outside.within(name, "fail2ban-client", "set", "sshd", "bantime", "20")
-            outside.within(name, "fail2ban-client", "unban", guesser)
+            within(name, "fail2ban-client", "set", "sshd", "bantime", "20")
+            within(name, "fail2ban-client", "unban", guesser)
             assert outside.reaches_ssh(name)
             outside.guess(name, 3)
             wait_until(lambda host=name: guesser in outside.banned(host) and not outside.reaches_ssh(host), 15)
@@ -94,8 +95,8 @@ def test_who_guesses_is_banned_for_a_time(state):
             assert 22 in outside.open_ports(name)
     finally:
         for name in HOSTS:
-            outside.within(name, "fail2ban-client", "set", "sshd", "bantime", "3600")
-            outside.within(name, "fail2ban-client", "unban", guesser)
+            within(name, "fail2ban-client", "set", "sshd", "bantime", "3600")
+            within(name, "fail2ban-client", "unban", guesser)
 
 
 def wait_until(holds, seconds):

@@ -12,8 +12,10 @@ chmod 0600 "$folder/privkey.pem"
 chown -R deploy:deploy ssl nginx backups postgres
 # Some of the files end without a line's end.
 for file in .env.dev .env .env.computed; do cat "$file"; echo; done >.env.runtime
-# nself makes the JSON that Hasura wants from a setting under another name.
-key=$(sed -n 's/^AUTH_JWT_SECRET=//p' .env.runtime | tail -n 1)
-echo "HASURA_GRAPHQL_JWT_SECRET={\"type\":\"HS256\",\"key\":\"$key\"}" >>.env.runtime
+# nself makes the JSON that Hasura wants from a setting under another name, unless a file has it.
+if ! grep -q '^HASURA_GRAPHQL_JWT_SECRET=' .env.runtime; then
+    key=$(sed -n 's/^AUTH_JWT_SECRET=//p' .env.runtime | tail -n 1)
+    echo "HASURA_GRAPHQL_JWT_SECRET={\"type\":\"HS256\",\"key\":\"$key\"}" >>.env.runtime
+fi
 chown deploy:deploy .env.runtime
 chmod 0644 .env.runtime

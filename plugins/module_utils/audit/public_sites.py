@@ -9,6 +9,7 @@ from typing import Any, Callable, List, Optional, Sequence, Tuple
 from ansible_collections.nself.prod.plugins.module_utils.audit.facts import Record
 from ansible_collections.nself.prod.plugins.module_utils.audit.model import Missing, NotApplicable, Reason, Resource
 from ansible_collections.nself.prod.plugins.module_utils.audit.verdicts import each, unread
+from ansible_collections.nself.prod.plugins.module_utils.audit.web_sites import header
 
 # What is wrong with an answer, or None; Missing where the answer does not say.
 Problem = Callable[[Record], Optional[str]]
@@ -63,8 +64,13 @@ def opened(what: str) -> Problem:
 
 
 def reached(answer: Record) -> Optional[str]:
-    """Judge an answer: only a refusal, a missing page or a redirect shows that the path does not lead to the service."""
+    """Judge an answer: only a refusal, a missing page or a redirect shows that the path does not lead to the service.
+
+    Neither does one by nginx's own login: no service of a deployment speaks of Basic.
+    """
     status = status_of(answer)
     if 300 <= status < 400 or status in (403, 404, 410):
+        return None
+    if status == 401 and (header(answer, "www-authenticate") or "").lower().startswith("basic"):
         return None
     return "%s is passed on (%d)" % (answer.read("probe"), status)

@@ -7,6 +7,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
+from ansible_collections.nself.prod.plugins.module_utils.audit.tables.secret_names import VARIABLE
+
 # Later files win: `.env` beats `.env.secrets`, and production inherits what only `.env.dev` sets.
 CHAINS = {
     "prod": (".env.dev", ".env.staging", ".env.prod", ".env.secrets", ".env"),
@@ -21,7 +23,7 @@ SELECTORS = ("TARGET_ENV", "NSELF_ENV", "ENV")
 class Setting:
     """A name's winning value and where it stands.
 
-    others: the files of the chain whose value lost; differing: those of them that say something else.
+    others: the files of the chain whose value lost; differing: those of them that say something else, and no variable.
     """
 
     value: str
@@ -68,6 +70,9 @@ def merge(files: Sequence[Tuple[str, Mapping[str, str]]]) -> Dict[str, Setting]:
     out: Dict[str, Setting] = {}
     for name, places in found.items():
         file, winner = places[-1]
-        differing = tuple(other for other, value in places[:-1] if value != winner)
+        # A variable that waits to be filled in says nothing of its own.
+        differing = tuple(
+            other for other, value in places[:-1] if value != winner and not VARIABLE.match(value.strip())
+        )
         out[name] = Setting(winner, file, tuple(other for other, _value in places[:-1]), differing)
     return out

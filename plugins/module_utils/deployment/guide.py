@@ -168,6 +168,26 @@ def in_force(entry: GuideSetting, declared: Declared, holders: Sequence[Holder])
     return Outcome(EFFECTIVE, "%s is in force on %s" % (shown(declared.name, declared.value), names))
 
 
+def by_another_name(entry: GuideSetting, declared: Declared, holders: Sequence[Holder]) -> Optional[Outcome]:
+    """Return that a dead name's value is in force nevertheless, under the name that its reader knows; None where it is not.
+
+    Raises Missing where that cannot be told.
+    """
+    if not isinstance(declared.value, str) or is_variable(declared.value):
+        return None
+    try:
+        pairs = translate(entry, declared.value)
+    except ValueError:
+        return None
+    for name, value in pairs.items():
+        real = find(name)
+        outcome = in_force(real, Declared(name, value, declared.file), holders) if real else None
+        if outcome is None or not outcome.good:
+            return None
+        return Outcome(EFFECTIVE, "%s is in force as %s=%s" % (shown(declared.name, declared.value), name, value))
+    return None
+
+
 def runs_with(entry: GuideSetting, holders: Sequence[Holder]) -> str:
     """Return what the readers of a dead name run with under the name that they know; "" where no environment governs it."""
     name, out = entry.real[0], []

@@ -8,7 +8,7 @@ refused here as well, since what runs is then not what the file says. https://ng
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Callable, Iterator, List, Optional, Sequence, Tuple
 
 from ansible_collections.nself.prod.plugins.module_utils.parse.lua_block import end_of_lua
@@ -30,13 +30,19 @@ class ParseError(ValueError):
 
 @dataclass(frozen=True)
 class Directive:
-    """One directive. block: the directives in its braces, none for Lua; None where it ends with a semicolon."""
+    """One directive. block: the directives in its braces, none for Lua; None where it ends with a semicolon.
+
+    start, end: where it stands in its file's text, its semicolon or closing brace included; inside: where its block begins, 0 without one.
+    """
 
     name: str
     args: Tuple[str, ...]
     block: Optional[Tuple["Directive", ...]] = None
     file: str = ""
     line: int = 0
+    start: int = field(default=0, compare=False)
+    end: int = field(default=0, compare=False)
+    inside: int = field(default=0, compare=False)
 
     @property
     def first(self) -> str:
@@ -46,11 +52,13 @@ class Directive:
 
 @dataclass(frozen=True)
 class Token:
-    """A word, or one of ; { } as a sign of the language (quoted, they are words)."""
+    """A word, or one of ; { } as a sign of the language (quoted, they are words). start, end: where it stands in the text."""
 
     text: str
     line: int
     sign: bool = False
+    start: int = field(default=0, compare=False)
+    end: int = field(default=0, compare=False)
 
 
 def tokens(text: str, file: str = "") -> Iterator[Token]:
@@ -70,7 +78,7 @@ def tokens(text: str, file: str = "") -> Iterator[Token]:
             if at < 0:
                 return
         elif char in ";{}":
-            yield Token(char, line, True)
+            yield Token(char, line, True, at, at + 1)
             at += 1
             if char == "{" and name.endswith(LUA):
                 after = end_of_lua(text, at)
@@ -78,19 +86,19 @@ def tokens(text: str, file: str = "") -> Iterator[Token]:
                     raise ParseError("%s line %d: a block of Lua does not end" % (file, line))
                 line += text.count("\n", at, after)
                 at = after
-                yield Token("}", line, True)
+                yield Token("}", line, True, at - 1, at)
             name = ""
         elif char in "'\"":
             word, after = _quoted(text, at, file, line)
             # A closing quote may be glued to a sign only. ")" ends the condition of an `if`.
             if after < end and text[after] not in SPACE + ";{)":
                 raise ParseError("%s line %d: text is glued to a closing quote" % (file, line))
-            yield Token(word, line)
+            yield Token(word, line, False, at, after)
             line += text.count("\n", at, after)
             at = after
         else:
             word, after = _bare(text, at)
-            yield Token(word, line)
+            yield Token(word, line, False, at, after)
             name = name or word
             line += text.count("\n", at, after)
             at = after
@@ -136,6 +144,7 @@ class _Loader:
         self._include = include
         self._directives = 0
         self._files = 0
+        self._closed = 0  # where the block that was read last ends
 
     def file(self, text: str, path: str, within: Tuple[str, ...], depth: int) -> Tuple[Directive, ...]:
         self._files += 1
@@ -162,23 +171,26 @@ class _Loader:
             if token.text == "}":
                 if words or not braced:
                     raise ParseError("%s: unexpected }" % where)
+                self._closed = token.end
                 return tuple(out)
             if not words:
                 raise ParseError("%s: unexpected %s" % (where, token.text))
             name, args, line = words[0].text, tuple(word.text for word in words[1:]), words[0].line
+            start = words[0].start
             words = []
             self._directives += 1
             if self._directives > MOST_DIRECTIVES:
                 raise ParseError("%s: too many directives" % path)
             if token.text == "{":
-                out.append(Directive(name, args, self._block(stream, path, within, depth + 1, True), path, line))
+                block = self._block(stream, path, within, depth + 1, True)
+                out.append(Directive(name, args, block, path, line, start, self._closed, token.end))
             elif name == "include" and self._include is not None:
                 if len(args) != 1:
                     raise ParseError("%s: include takes one file" % where)
                 for found, text in self._include(args[0]):
                     out.extend(self.file(text, found, within, depth))
             else:
-                out.append(Directive(name, args, None, path, line))
+                out.append(Directive(name, args, None, path, line, start, token.end))
         if words:
             raise ParseError("%s: the last directive does not end" % path)
         if braced:

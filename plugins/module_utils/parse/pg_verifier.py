@@ -12,6 +12,7 @@ import binascii
 import hashlib
 import hmac
 import re
+import secrets
 import unicodedata
 from typing import NamedTuple, Optional, Tuple
 
@@ -72,6 +73,21 @@ def fits(verifier: str, role: str, password: str) -> bool:
     if parts is None:
         return False
     return any(hmac.compare_digest(_stored_key(parts, form), parts.stored_key) for form in _forms(password))
+
+
+def scram(password: str, salt: Optional[bytes] = None, iterations: int = 4096) -> str:
+    """Return a SCRAM verifier as PostgreSQL itself would store it; salt: a new one where none is given.
+
+    Raises ValueError for a password that has to be normalized first.
+    """
+    if not password.isascii() or not password.isprintable():
+        raise ValueError("only printable ASCII is hashed here")
+    salt = salt or secrets.token_bytes(16)
+    salted = hashlib.pbkdf2_hmac("sha256", password.encode("ascii"), salt, iterations)
+    stored = hashlib.sha256(hmac.new(salted, b"Client Key", hashlib.sha256).digest()).digest()
+    server = hmac.new(salted, b"Server Key", hashlib.sha256).digest()
+    coded = [base64.b64encode(part).decode("ascii") for part in (salt, stored, server)]
+    return "SCRAM-SHA-256$%d:%s$%s:%s" % (iterations, coded[0], coded[1], coded[2])
 
 
 def _forms(password: str) -> Tuple[bytes, ...]:

@@ -10,22 +10,23 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Optional
 
 from ansible_collections.nself.prod.plugins.module_utils.audit.model import Severity, Status
-from ansible_collections.nself.prod.plugins.plugin_utils.report import fleet
+from ansible_collections.nself.prod.plugins.plugin_utils.report import deployment, fleet
 from ansible_collections.nself.prod.plugins.plugin_utils.report.excuses import excuses
 from ansible_collections.nself.prod.plugins.plugin_utils.report.shape import HostReport
 from ansible_collections.nself.prod.plugins.plugin_utils.report.text import clean, clean_tree
 
-# In the order in which harden.yml runs them.
+# In the order in which harden.yml runs them: the host's doors, its deployment, and what reads what the deployment then is.
 ROLES = (
     "sshd",
     "ufw",
     "sysctl",
-    "fail2ban",
     "docker_daemon",
-    "permissions",
     "services",
     "unattended_upgrades",
     "auditd",
+    *deployment.ROLES,
+    "fail2ban",
+    "permissions",
 )
 SYSTEMS = ("debian", "ubuntu")
 # What became of a host: hardened; looked at in check mode; a role failed; no answer afterwards; not begun with; not begun, since the
@@ -49,7 +50,7 @@ class RoleResult:
 
 @dataclass(frozen=True)
 class Hardened:
-    """One host of the run. after: None where there was no second audit; roles: those that answered."""
+    """One host of the run. after: None where there was no second audit; roles: those that answered; change: of its deployment."""
 
     host: str
     state: str
@@ -57,6 +58,7 @@ class Hardened:
     after: Optional[HostReport] = None
     message: str = ""
     roles: tuple[RoleResult, ...] = ()
+    change: Optional[deployment.Deployment] = None
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,20 @@ def role_results(variables: Mapping[str, Any], roles: Sequence[str]) -> tuple[Ro
     """Return what the roles of a host answered, from the variables that their tasks registered: those that begin with the role's name,
     and what the role packages noted of the packages that it installed for them.
     """
-    return tuple(result for result in (_role_result(role, variables) for role in roles) if result is not None)
+    found = (_role_result(role, variables) for role in roles if role not in deployment.ROLES)
+    return tuple(result for result in (*found, *_of_deployment(variables, roles)) if result is not None)
+
+
+def _of_deployment(variables: Mapping[str, Any], roles: Sequence[str]) -> list[RoleResult]:
+    """Return what the roles of the deployment did: where something was changed they did it together. What they leave is told elsewhere."""
+    answer = variables.get(deployment.RESULT)
+    change = deployment.from_answer(answer)
+    if change is None or not change.applicable:
+        return []
+    if change.changed or change.failed:
+        changes = tuple(dict.fromkeys(text for item in _answers(answer) for text in _changes(item)))
+        return [RoleResult(deployment.WHOLE, change.changed, changes, (), change.failed)]
+    return [RoleResult(part.role) for part in change.parts if part.role in roles]
 
 
 def _role_result(role: str, variables: Mapping[str, Any]) -> Optional[RoleResult]:
@@ -202,14 +217,20 @@ def outcome(host: Hardened, roles: Sequence[str]) -> dict[str, Any]:
         "left": ids([*what.failing, *what.undecided]),
         "changed_by": [result.role for result in host.roles if result.changed],
         "excuses": {result.role: list(result.excuses) for result in host.roles if result.excuses},
+        "deployment": None if host.change is None else deployment.outcome(host.change),
     }
 
 
 def failure_of(given: Any) -> str:
-    """Return in one line which role failed at what, from what the playbook noted of the failed task."""
+    """Return in one line which role failed at what, from what the playbook noted of each failed task."""
+    return "; ".join(map(_failure, given if isinstance(given, (list, tuple)) and given else [given]))
+
+
+def _failure(given: Any) -> str:
     given = clean_tree(given) if isinstance(given, Mapping) else {}
     # Each role has a tag of its name, and Ansible does not say in another way which role a task is of.
-    role = next((tag for tag in given.get("tags") or () if tag in ROLES), "")
+    roles = [tag for tag in given.get("tags") or () if tag in ROLES]
+    role = "" if not roles else roles[0] if len(roles) == 1 else deployment.WHOLE
     message = str(given.get("message") or "") or "it failed without a message"
     where = role or "a task"
     task = str(given.get("task") or "")

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Optional
 
 from ansible_collections.nself.prod.plugins.module_utils.audit.model import Severity, Status
-from ansible_collections.nself.prod.plugins.plugin_utils.report import console
+from ansible_collections.nself.prod.plugins.plugin_utils.report import console, deployment
 from ansible_collections.nself.prod.plugins.plugin_utils.report.hardening import (
     CHECKED,
     DONE,
@@ -124,6 +124,8 @@ def _host(host: Hardened, roles: Sequence[str], style: Style, remedies: Remedies
     lines = _alarm(host, style) + console.labelled(_head(host, last.report), style, console.LABEL)
     if host.state == CHECKED:
         lines += ["", *_would_change(host, style)]
+    else:
+        lines += _changed_deployment(host, style)
     lines += _worse(what, style)
     if host.after is not None:
         lines += ["", *_better(what, style)]
@@ -153,8 +155,43 @@ def _head(host: Hardened, report: Mapping[str, Any]) -> list[tuple[str, str]]:
         rows.append(("Changed by", ", ".join(changed)))
     if kept:
         rows.append(("Unchanged", ", ".join(kept)))
+    rows += _deployment_rows(host)
     rows += [("Not here", "%s: %s" % (result.role, text)) for result in host.roles for text in result.excuses]
     return rows + [("Note", note) for note in report["notes"]]
+
+
+def _deployment_rows(host: Hardened) -> list[tuple[str, str]]:
+    """Return what the change of the deployment costs, and what it leaves to people."""
+    change = host.change
+    if change is None:
+        return []
+    rows = [("Not here", text) for text in deployment.excuses(change)]
+    if not change.failed:
+        planned = host.state == CHECKED
+        if change.order:
+            rows.append(("Recreate" if planned else "Recreated", deployment.in_order(change)))
+        if change.removed:
+            rows.append(("Remove" if planned else "Removed", ", ".join(change.removed)))
+        away = deployment.longest(change)
+        if away:
+            rows.append(("Downtime", "at most " + away))
+    return rows + [("By hand", text) for text in deployment.by_hand(change)]
+
+
+def _changed_deployment(host: Hardened, style: Style) -> list[str]:
+    """Return what was changed in the deployment: it is the users' own work, and who looks after it asks."""
+    changes = [
+        change
+        for result in host.roles
+        if result.role == deployment.WHOLE and result.changed
+        for change in result.changes
+    ]
+    if not changes or host.change is None or host.change.failed:
+        return []
+    lines = ["", style.paint("Changed in the deployment", "bold")]
+    for change in changes:
+        lines += style.wrap(change, "  ", " " * 6)
+    return lines
 
 
 def _would_change(host: Hardened, style: Style) -> list[str]:

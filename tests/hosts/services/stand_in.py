@@ -137,8 +137,8 @@ def simple(name):
     return answer
 
 
-def hold_a_session(url):
-    """Keep a real session of PostgreSQL open, as the service would, with the user, password and sslmode of its URL."""
+def psql_environment(url):
+    """Return the environment in which psql logs in as the service would, with the user, password and sslmode of its URL."""
     parts = urllib.parse.urlsplit(url)
     query = dict(urllib.parse.parse_qsl(parts.query))
     environment = dict(
@@ -155,6 +155,14 @@ def hold_a_session(url):
         HOME="/tmp",
     )
     environment.pop("PGSSLROOTCERT", None)
+    if "sslrootcert" in query:
+        environment["PGSSLROOTCERT"] = query["sslrootcert"]
+    return environment
+
+
+def hold_a_session(url):
+    """Keep a real session of PostgreSQL open, as the service would."""
+    environment = psql_environment(url)
 
     def hold():
         while True:

@@ -58,7 +58,7 @@ MUTATIONS = (
         called="hasura has another key for tokens than the auth service",
     ),
     variable("AUTH_REQUIRE_ELEVATED_CLAIM", "disabled", "AUTH-24"),
-    edit("a setting that nothing reads", ENV, "$aAUTH_ACCESS_TOKEN_EXPIRY=15m", "INFRA-40", lean=True),
+    edit("a setting that nothing reads", ENV, "$aAUTH_ACCESS_TOKEN_EXPIRY=5m", "INFRA-40", lean=True),
     edit("a password rule that nothing reads", ENV, "$aAUTH_PASSWORD_REQUIRE_UPPERCASE=true", "AUTH-21", "INFRA-40"),
     Mutation("the settings are open to all", "chmod 0644 %s" % ENV, "chmod 0600 %s" % ENV, fails("DATA-29"), True),
     edit(

@@ -45,6 +45,15 @@ def nothing(**settings):
     return facts
 
 
+def followed(facts, role="nginx", **settings):
+    """Return facts of a project whose override says that a role has made these true."""
+    reducer = Reducer("a key")
+    facts["deployment"]["followed"] = {
+        name: {"value": reducer.value(name, value), "role": role} for name, value in settings.items()
+    }
+    return facts
+
+
 def with_a_line_nobody_reads(facts):
     errors = [{"line": 3, "problem": "is not NAME=value"}]
     facts["deployment"]["env_files"] = [{"name": ".env", "errors": []}, {"name": ".env.secrets", "errors": errors}]
@@ -65,11 +74,26 @@ CASES = {
             declares([hasura(**{ADMIN: RANDOM})], **{ADMIN: RANDOM}),
             declares([hasura(**{JWT: JSON}), auth(**{JWT: JSON})], AUTH_JWT_SECRET=RANDOM, HASURA_JWT_TYPE="HS256"),
             declares([hasura(**{ADMIN: RANDOM})], **{ADMIN: "${PROD_HASURA_SECRET}"}),
+            # a dead name, but what it says is in force by the name that is read
+            declares([auth(**{EXPIRES: "900"})], AUTH_ACCESS_TOKEN_EXPIRY="15m"),
+            declares([auth(AUTH_RATE_LIMIT_ENABLE="true")], AUTH_RATE_LIMIT_ENABLED="yes"),
+            # or a role has made it true
+            followed(declares([auth()], HSTS_MAX_AGE="31536000"), HSTS_MAX_AGE="31536000"),
+            followed(
+                declares([auth()], AUDIT_LOG_RETENTION_DAYS="90"), "postgres_audit", AUDIT_LOG_RETENTION_DAYS="90"
+            ),
         ],
         "fail": [
             nothing(AUTH_ACCESS_TOKEN_EXPIRY="15m"),
             nothing(HSTS_MAX_AGE="31536000"),
             nothing(AUTH_PASSWORD_REQUIRE_UPPERCASE="true"),
+            declares([auth(**{EXPIRES: "86400"})], AUTH_ACCESS_TOKEN_EXPIRY="15m"),
+            declares([auth(**{EXPIRES: "900"})], AUTH_ACCESS_TOKEN_EXPIRY="soon"),
+            declares([dict(auth(), env=LOST)], AUTH_ACCESS_TOKEN_EXPIRY="15m"),
+            declares([auth()], AUTH_PASSWORD_HISTORY="5"),
+            # the file says something else since a role followed it
+            followed(declares([auth()], HSTS_MAX_AGE="63072000"), HSTS_MAX_AGE="31536000"),
+            followed(declares([auth()], CSP_POLICY="default-src 'self'"), HSTS_MAX_AGE="31536000"),
             # overridden
             declares([hasura(**{CONSOLE: "true"})], None, "prod", {CONSOLE: [".env.secrets"]}, **{CONSOLE: "true"}),
             # stale, and not taken from the file

@@ -23,11 +23,13 @@ def hasura(engine=None, sites=None, **env):
 
 
 def site(role="hasura", name="api.example.com", **answers):
-    """Return a public name; answers: probe -> status, or (status, marks)."""
+    """Return a public name; answers: probe -> status, (status, marks), or (status, {header: value})."""
     out = []
     for probe, answer in answers.items():
         entry = {"probe": probe, "status": answer}
-        if isinstance(answer, tuple):
+        if isinstance(answer, tuple) and isinstance(answer[1], dict):
+            entry = {"probe": probe, "status": answer[0], "headers": answer[1]}
+        elif isinstance(answer, tuple):
             entry = {"probe": probe, "marks": answer[1]}
         out.append(entry)
     return {"name": name, "role": role, "answers": out} if role == "hasura" else {"role": role}
@@ -127,12 +129,20 @@ CASES = {
         "pass": [
             hasura(None, NO_SITES, **{APIS: "graphql"}),
             hasura(None, [site(**CLOSED)], **{APIS: "metadata, GraphQL"}),
+            # nginx asks who is there before the service is reached
+            hasura(
+                None,
+                [site(**{**CLOSED, "metadata": (401, {"www-authenticate": "Basic realm=x"})})],
+                **{APIS: "graphql"},
+            ),
         ],
         "fail": [
             hasura(None, NO_SITES),
             hasura(None, NO_SITES, **{APIS: "graphql,pgdump"}),
             hasura(None, NO_SITES, **{APIS: " , "}),
-            hasura(None, [site(**{**CLOSED, "query": 401})], **{APIS: "graphql"}),
+            hasura(None, [site(**{**CLOSED, "query": (401, {})})], **{APIS: "graphql"}),
+            # a word of the service itself, which was reached
+            hasura(None, [site(**{**CLOSED, "query": (401, {"www-authenticate": "Bearer"})})], **{APIS: "graphql"}),
             hasura(None, [site(**{**CLOSED, "metadata": 400, "config": LOST})], **{APIS: "graphql"}),
         ],
         "unknown": [

@@ -8,7 +8,7 @@ import posixpath
 from typing import Any, Dict, Tuple
 
 from ansible_collections.nself.prod.plugins.module_utils.audit.facts import Record
-from ansible_collections.nself.prod.plugins.module_utils.audit.model import Fix, Severity, Verdict, check
+from ansible_collections.nself.prod.plugins.module_utils.audit.model import Fix, Level, Severity, Verdict, check
 from ansible_collections.nself.prod.plugins.module_utils.audit.tables.container_capabilities import INIT, NEEDED
 from ansible_collections.nself.prod.plugins.module_utils.audit.tables.host_paths import (
     SENSITIVE_FOLDERS,
@@ -16,7 +16,7 @@ from ansible_collections.nself.prod.plugins.module_utils.audit.tables.host_paths
     SOCKET_FOLDERS,
     SOCKETS,
 )
-from ansible_collections.nself.prod.plugins.module_utils.audit.units import all_units, judge_units, name_of
+from ansible_collections.nself.prod.plugins.module_utils.audit.units import all_units, judge_units, level_of, name_of
 
 NOTHING = "the deployment has no services"
 OVERRIDE = "in docker-compose.override.yml, which survives `nself build`, and recreate the service."
@@ -26,6 +26,11 @@ def _fix(by_hand: str, *variables: str) -> Fix:
     return Fix("containers", by_hand, variables, ("the services named",))
 
 
+def is_init(unit: Record) -> bool:
+    """Tell whether a service runs once, before another one, to hand a volume to its user."""
+    return name_of(unit).endswith("-init")
+
+
 @check(
     "INFRA-31",
     "containers-non-root",
@@ -33,7 +38,8 @@ def _fix(by_hand: str, *variables: str) -> Fix:
     Severity.WARNING,
     "Root in a container is root's uid to the kernel: one bug in the isolation, and it is root on the host.",
     "effective uid of every process in the container; where it does not run, compose's user",
-    "no process with uid 0; nginx may keep a root master beside other workers",
+    "no process with uid 0; nginx may keep a root master beside other workers, and what only hands a volume to another user and ends may be root "
+    "with the capabilities for that",
     _fix("Set `user:` to the image's own uid " + OVERRIDE, "containers_users"),
     refs=("s:containers", "D:4.1"),
 )
@@ -42,6 +48,13 @@ def non_root(facts: Any, policy: Any) -> Verdict:
         uids = unit.read("uids")
         if unit.read("role") == "nginx" and set(uids) - {0}:
             return True, "uid " + ", ".join(map(str, uids))
+        if (
+            0 in uids
+            and level_of(unit) != Level.RUNNING
+            and is_init(unit)
+            and not set(unit.read("capabilities")) - INIT
+        ):
+            return True, "root, for as long as it hands a volume over"
         return bool(uids) and 0 not in uids, "uid " + ", ".join(map(str, uids))
 
     return judge_units(all_units(facts), "no uid 0", judge, NOTHING)
@@ -88,7 +101,7 @@ def no_privileged(facts: Any, policy: Any) -> Verdict:
 )
 def capabilities(facts: Any, policy: Any) -> Verdict:
     def judge(unit: Record) -> Tuple[bool, str]:
-        allowed = INIT if name_of(unit).endswith("-init") else NEEDED.get(unit.read("role"), set())
+        allowed = INIT if is_init(unit) else NEEDED.get(unit.read("role"), set())
         extra = sorted(set(unit.read("capabilities")) - allowed)
         return not extra, ", ".join(extra) + " too many" if extra else "within " + (
             ", ".join(sorted(allowed)) or "none"
@@ -174,7 +187,7 @@ def no_dangerous_mounts(facts: Any, policy: Any) -> Verdict:
 
     def judge(unit: Record) -> Tuple[bool, str]:
         mounts = unit.records("mounts")
-        bad = [text for text in (_danger(mount) for mount in mounts) if text]
+        bad = [text for text in (danger_of(mount) for mount in mounts) if text]
         if bad and name_of(unit) in exempt:
             return True, "exempt by policy: " + ", ".join(bad)
         return not bad, ", ".join(bad) or "%d harmless mounts" % len(mounts)
@@ -182,7 +195,7 @@ def no_dangerous_mounts(facts: Any, policy: Any) -> Verdict:
     return judge_units(all_units(facts), "none but exemptions", judge, NOTHING)
 
 
-def _danger(mount: Record) -> str:
+def danger_of(mount: Record) -> str:
     """Return what is wrong with a mount, "" where nothing is."""
     source, rw = mount.read("source"), mount.read("rw")
     if not source.startswith("/"):

@@ -18,7 +18,12 @@ from ansible_collections.nself.prod.plugins.module_utils.audit.model import (
     Verdict,
     check,
 )
-from ansible_collections.nself.prod.plugins.module_utils.audit.tables.guide_settings import DEAD, READ, GuideSetting
+from ansible_collections.nself.prod.plugins.module_utils.audit.tables.guide_settings import (
+    DEAD,
+    READ,
+    UNSUPPORTED,
+    GuideSetting,
+)
 from ansible_collections.nself.prod.plugins.module_utils.audit.units import (
     NO_DEPLOYMENT,
     all_units,
@@ -64,8 +69,8 @@ def declared_is_effective(facts: Any, policy: Any) -> Verdict:
             raise NotApplicable("a service of the project's own reads it")
         declared = _declared(facts, name, settings[name])
         outcome = guide.by_itself(entry, declared)
-        if outcome and outcome.state == DEAD:
-            outcome = replace(outcome, text="; ".join(filter(None, (outcome.text, _runs_with(facts, entry)))))
+        if outcome and outcome.state in (DEAD, UNSUPPORTED):
+            outcome = _nevertheless(facts, entry, declared, outcome)
         outcome = outcome or guide.in_force(entry, declared, _holders(facts))
         if outcome is None:
             raise NotApplicable("no service that would read it")
@@ -88,6 +93,34 @@ def _unreadable(facts: Any) -> List[Missing]:
         for file in facts.records("deployment.env_files")
         for error in file.records("errors")
     ]
+
+
+def _nevertheless(facts: Any, entry: GuideSetting, declared: guide.Declared, outcome: guide.Outcome) -> guide.Outcome:
+    """Return a dead name's outcome with what runs, or that what it says is in force by another name, or by a role that followed it."""
+    item = _followed(facts).get(declared.name)
+    if item and not isinstance(item.get("role"), str):
+        raise Missing(declared.name, Reason.ERROR, "which role followed it is not known")
+    if item and item["value"] == declared.value:
+        _holders(facts)  # what a role once did is something only where it is known what there is
+        text = "%s was followed by the role %s" % (guide.shown(declared.name, declared.value), item["role"])
+        return guide.Outcome(guide.EFFECTIVE, text)
+    if item:
+        text = "the role %s followed another value: run harden.yml again" % item["role"]
+        return replace(outcome, text="%s; %s" % (outcome.text, text))
+    if entry.verdict == UNSUPPORTED:
+        return outcome
+    try:
+        found = guide.by_another_name(entry, declared, _holders(facts))
+    except Missing:
+        found = None
+    return found or replace(outcome, text="; ".join(filter(None, (outcome.text, _runs_with(facts, entry)))))
+
+
+def _followed(facts: Any) -> Dict[str, Any]:
+    try:
+        return dict(facts.read("deployment.followed"))
+    except Missing:
+        return {}
 
 
 def _runs_with(facts: Any, entry: GuideSetting) -> str:

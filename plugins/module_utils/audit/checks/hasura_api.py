@@ -74,13 +74,13 @@ def schema_not_public(facts: Any, policy: Any) -> Verdict:
     Severity.WARNING,
     "The metadata, query, pg_dump and config APIs serve administrators only: on a public name they are one stolen secret away from everything.",
     "HASURA_GRAPHQL_ENABLED_APIS of the Hasura process; what its public names answer at the paths of these APIs",
-    "graphql, and metadata at most; 403 or 404 on every public name",
+    "graphql, and metadata at most; 403, 404 or nginx's own login on every public name",
     Fix(
         "hasura",
         "Set HASURA_GRAPHQL_ENABLED_APIS=graphql,metadata and let nginx answer 403 at /v1/metadata, /v1/query, /v2/query, /v1alpha1/pg_dump and "
         "/v1alpha1/config.",
-        ("hasura_enabled_apis: [graphql, metadata]",),
-        HASURA,
+        ("hasura_enabled_apis: [graphql, metadata]", "nginx_admin_api_access"),
+        HASURA + ("nginx",),
     ),
     settings=("HASURA_GRAPHQL_ENABLED_APIS",),
 )

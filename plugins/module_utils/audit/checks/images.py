@@ -33,7 +33,7 @@ from ansible_collections.nself.prod.plugins.module_utils.deployment.images impor
         "containers",
         "Pin each image in docker-compose.override.yml, scan it with `trivy image --format json --output .nself-prod/scans/NAME.json IMAGE`, "
         "and update what has fixable critical vulnerabilities.",
-        (),
+        ("containers_pin_images: true",),
         ("the services whose images change",),
     ),
     refs=("s:scanning",),

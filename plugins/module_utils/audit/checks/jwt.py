@@ -33,6 +33,29 @@ def jwt_of(unit: Record) -> Dict[str, Any]:
     return value["jwt"]
 
 
+def judge_key(jwt: Dict[str, Any], length: int, rsa: int) -> Tuple[bool, str]:
+    """Judge the key of a JWT configuration's properties: least characters of an HMAC, least bits of an RSA key.
+
+    Raises Missing where its size cannot be told.
+    """
+    if not jwt["valid"]:
+        return False, "%s %s" % (NAME, jwt["problem"])
+    if not jwt["key"]:
+        raise Missing(NAME, Reason.ERROR, "the key comes from jwk_url and was not fetched")
+    if jwt["key"]["known"] or jwt["key"]["placeholder"]:
+        return False, "the key is a default that everybody knows" if jwt["key"]["known"] else "the key is a placeholder"
+    if jwt["key_type"] is None or jwt["key_bits"] is None:
+        raise Missing(NAME, Reason.PARSE_ERROR, "the key's PEM could not be read")
+    if jwt["key_type"] == "hmac":
+        # Length alone would let 64 times the same letter pass.
+        good = jwt["key"]["length"] >= length and jwt["key"]["bits"] >= 128
+        return good, "HMAC key of %d characters, about %d bits" % (jwt["key"]["length"], jwt["key"]["bits"])
+    return jwt["key_bits"] >= (rsa if jwt["key_type"] == "rsa" else EC_MIN_BITS), "%s key of %d bits" % (
+        jwt["key_type"].upper(),
+        jwt["key_bits"],
+    )
+
+
 @check(
     "AUTH-12",
     "jwt-key-consistent",
@@ -84,31 +107,10 @@ def key_consistent(facts: Any, policy: Any) -> Verdict:
 def key_strong(facts: Any, policy: Any) -> Verdict:
     length, rsa = policy["jwt_hmac_min_length"], policy["jwt_rsa_min_bits"]
 
-    def judge(unit: Record) -> Tuple[bool, str]:
-        jwt = jwt_of(unit)
-        if not jwt["valid"]:
-            return False, "%s %s" % (NAME, jwt["problem"])
-        if not jwt["key"]:
-            raise Missing(NAME, Reason.ERROR, "the key comes from jwk_url and was not fetched")
-        if jwt["key"]["known"] or jwt["key"]["placeholder"]:
-            return False, "the key is a default that everybody knows" if jwt["key"][
-                "known"
-            ] else "the key is a placeholder"
-        if jwt["key_type"] is None or jwt["key_bits"] is None:
-            raise Missing(NAME, Reason.PARSE_ERROR, "the key's PEM could not be read")
-        if jwt["key_type"] == "hmac":
-            # Length alone would let 64 times the same letter pass.
-            good = jwt["key"]["length"] >= length and jwt["key"]["bits"] >= 128
-            return good, "HMAC key of %d characters, about %d bits" % (jwt["key"]["length"], jwt["key"]["bits"])
-        return jwt["key_bits"] >= (rsa if jwt["key_type"] == "rsa" else EC_MIN_BITS), "%s key of %d bits" % (
-            jwt["key_type"].upper(),
-            jwt["key_bits"],
-        )
-
     return judge_units(
         of_role(facts, "hasura"),
         "HMAC ≥ %d characters, RSA ≥ %d bits, EC ≥ %d bits" % (length, rsa, EC_MIN_BITS),
-        judge,
+        lambda unit: judge_key(jwt_of(unit), length, rsa),
     )
 
 

@@ -45,7 +45,7 @@ REAL_AUTH = "hasura-auth"
         "containers",
         "Give the data services the project's own network only (networks: in compose), take other containers off it, and let an override say "
         "`internal: true` for it where DOCKER_NETWORK_INTERNAL is meant.",
-        ("container_network_internal",),
+        ("containers_network_internal",),
         ("postgres", "redis", "minio", "meilisearch"),
     ),
     settings=(INTERNAL,),

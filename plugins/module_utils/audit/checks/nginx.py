@@ -165,7 +165,7 @@ def abuse_timeouts(facts: Any, policy: Any) -> Verdict:
         "auth",
         "Switch on two of: AUTH_RATE_LIMIT_ENABLE=true with a burst of 5 per 15m, `limit_req zone=auth burst=5` in nginx's server of auth, a fail2ban "
         "jail on nginx's log that bans in DOCKER-USER.",
-        ("auth_rate_limit", "nginx_rate_limits_enabled: true", "fail2ban_nginx_enabled"),
+        ("auth_rate_limit: true",),
         ("auth", "nginx", "fail2ban"),
     ),
     settings=("AUTH_ACCOUNT_LOCKOUT_ENABLED", "AUTH_ACCOUNT_LOCKOUT_ATTEMPTS"),

@@ -103,8 +103,10 @@ def _role(item: Record) -> str:
     "password_encryption of the server, roles and databases, and the method of every stored verifier",
     "password_encryption is scram-sha-256 and no verifier is md5",
     Fix(
-        "postgres_audit",
+        "postgres_tls",
         "Set password_encryption = 'scram-sha-256', reload, and set every md5 password again with `ALTER ROLE`.",
+        (),
+        ("postgres",),
     ),
     refs=("PG:5.12",),
 )
@@ -137,9 +139,10 @@ def scram_only(facts: Any, policy: Any) -> Verdict:
     "pg_hba_file_rules of the server; the file itself where the server does not tell",
     "no trust, password, ident or md5 in a rule that lets in more than the UNIX socket and the loopback",
     Fix(
-        "postgres_audit",
+        "postgres_tls",
         "Replace the method in pg_hba.conf with scram-sha-256 and reload; leave trust to the UNIX socket at most.",
-        ("postgres_audit_hba_rules",),
+        ("postgres_tls_hba_rules",),
+        ("postgres",),
     ),
     settings=("POSTGRES_HOST_AUTH_METHOD",),
     refs=("PG:5.3",),
@@ -178,9 +181,10 @@ def _judge_rules(
     "pg_hba_file_rules, published ports of the postgres service, and which containers share a network with it",
     "no rule for all users, databases and addresses; or the port is not public and only this project's containers reach it",
     Fix(
-        "postgres_audit",
+        "postgres_tls",
         "Name the database, the role and the project's subnet in pg_hba.conf, or remove the service's public port and strangers from its network.",
-        ("postgres_audit_hba_rules",),
+        ("postgres_tls_allowed_hosts",),
+        ("postgres",),
     ),
     refs=("s:database",),
 )

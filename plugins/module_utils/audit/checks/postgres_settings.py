@@ -69,7 +69,7 @@ def _logs_connections(value: str) -> bool:
     "Who came from where and when is the first question after an incident.",
     "log_connections in force for the server, its roles and databases",
     "on (PostgreSQL 18: a list with authentication or authorization, or all)",
-    Fix("postgres_audit", "Set log_connections = on and reload.", ("postgres_audit_log_connections: true",)),
+    Fix("postgres_tls", "Set log_connections = on and reload.", ("postgres_tls_log_connections: true",), ("postgres",)),
     settings=("POSTGRES_LOG_CONNECTIONS",),
     refs=("s:database", "PG:3.1.20"),
 )
@@ -85,7 +85,12 @@ def log_connections(facts: Any, policy: Any) -> Verdict:
     "Only the end of a session tells how long somebody was in.",
     "log_disconnections in force for the server, its roles and databases",
     "on",
-    Fix("postgres_audit", "Set log_disconnections = on and reload.", ("postgres_audit_log_disconnections: true",)),
+    Fix(
+        "postgres_tls",
+        "Set log_disconnections = on and reload.",
+        ("postgres_tls_log_disconnections: true",),
+        ("postgres",),
+    ),
     settings=("POSTGRES_LOG_DISCONNECTIONS",),
     refs=("s:database", "PG:3.1.21"),
 )
@@ -102,9 +107,10 @@ def log_disconnections(facts: Any, policy: Any) -> Verdict:
     "log_statement in force for the server, its roles and databases, log_line_prefix and log_destination",
     "ddl, mod or all; the prefix has time, process, user, database and client, or the log is csv or JSON, which have them all",
     Fix(
-        "postgres_audit",
+        "postgres_tls",
         "Set log_statement = 'ddl' and log_line_prefix = '%m [%p] user=%u,db=%d,client=%h ' and reload.",
-        ("postgres_audit_log_statement: ddl",),
+        ("postgres_tls_log_statement: ddl",),
+        ("postgres",),
     ),
     settings=("POSTGRES_LOG_STATEMENT",),
     refs=("s:database", "PG:3.1.24"),
@@ -140,9 +146,9 @@ def _prefix(postgres: Record) -> Tuple[bool, str]:
     "pending_restart of pg_settings, errors of pg_file_settings and pg_hba_file_rules, and files that are newer than the last load",
     "nothing pending, no errors, no newer file",
     Fix(
-        "postgres_audit",
+        "postgres_tls",
         "Mend the lines that PostgreSQL names, then `SELECT pg_reload_conf()`, or restart it where the setting needs that.",
-        (),
+        ("postgres_tls_restart: true",),
         ("postgres",),
     ),
 )
@@ -184,9 +190,9 @@ def _hba_errors(postgres: Record) -> Any:
     "server_version_num of the running server, against a dated table",
     "today is not after the day of the last minor release",
     Fix(
-        "containers",
+        "upgrade",
         "Dump the database, start a maintained major version on a new volume, restore, and check before the old volume goes.",
-        ("containers_images",),
+        (),
         ("postgres",),
     ),
     refs=("PG:1.5",),

@@ -47,6 +47,7 @@ GOOD_MODES = ("require", "verify-ca", "verify-full")
         "Put a certificate and a key (mode 0600, the server's own user) into the data directory, set ssl = on and "
         "ssl_min_protocol_version = 'TLSv1.2', and reload.",
         ("postgres_tls_enabled: true",),
+        ("postgres",),
     ),
     settings=("POSTGRES_SSL_ENABLED", "POSTGRES_SSL_MODE"),
     refs=("s:database", "PG:6.8"),
@@ -97,7 +98,7 @@ def _certificate(facts: Any, postgres: Record) -> Tuple[bool, str]:
         "postgres_tls",
         "Add sslmode=require (better verify-full) to every database URL, then turn `host` into `hostssl` in pg_hba.conf.",
         ("postgres_tls_required: true",),
-        ("hasura", "auth"),
+        ("postgres", "hasura", "auth"),
     ),
     settings=("POSTGRES_SSL_MODE",),
     refs=("s:database", "PG:5.8"),

@@ -42,7 +42,7 @@ def _of_value(name: str, value: Any) -> List[Tuple[str, Dict[str, Any]]]:
     "the age of the env file that holds each secret in use, and the rotation ledger %s" % LEDGER,
     "the ledger tells of a rotation in the last 90 days, the file was written since, and the services run with the file's value",
     Fix(
-        "containers",
+        "secrets",
         "Rotate the named secrets (`secrets.yml -e nself_secrets_action=rotate`), or change them in the env file and in the service that stores "
         "them, and note the day in the ledger.",
     ),
@@ -113,7 +113,7 @@ def _in_use(facts: Any) -> _Running:
     "passwords stand, by fingerprint",
     "only in the services that need them",
     Fix(
-        "containers",
+        "secrets",
         "Remove the named variables from the service's environment, and give it a credential of its own (a database role, an access key).",
     ),
 )

@@ -154,7 +154,7 @@ def secrets_of(unit: Record) -> Iterator[Tuple[str, Dict[str, Any]]]:
     "every secret in the environment of every process, compared on the host with a table of known values",
     "none known, none a placeholder, none missing where the service has a default; MinIO's at least 16 characters",
     Fix(
-        "containers",
+        "secrets",
         "Replace the named secrets by random ones (`openssl rand -hex 32`) where they are set, and in the service that stores them.",
     ),
     refs=("s:secrets",),
@@ -200,7 +200,7 @@ def problem_of(name: str, secret: Dict[str, Any], least: int) -> str:
     "keyed fingerprints of every secret in every environment, compared on the host and, in a fleet audit, across the hosts",
     "no secret serves two purposes (the names of one JWT key, and of one database password, are one purpose)",
     Fix(
-        "containers",
+        "secrets",
         "Give each of the named settings a random value of its own and recreate the services that hold them.",
     ),
     refs=("s:secrets",),

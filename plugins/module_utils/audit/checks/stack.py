@@ -81,7 +81,7 @@ def _answers(answer: Record) -> Optional[str]:
     Fix(
         "containers",
         "Disable the service in the env file (MAILPIT_ENABLED=false …), set AUTH_SMTP_HOST to a real mail server, run `nself build`.",
-        (),
+        ("containers_dev_services: absent",),
         ("auth",),
     ),
     settings=("AUTH_SMTP_HOST",),
@@ -112,6 +112,8 @@ def no_dev_services(facts: Any, policy: Any) -> Verdict:
     Fix(
         "containers",
         "Set ENV=prod, DEBUG=false, SEED_DATA=false and LOG_LEVEL=warn in the env file that wins and run `nself build`.",
+        ("containers_production: true",),
+        ("the services named",),
     ),
     settings=("ENV",),
     refs=("s:harden",),

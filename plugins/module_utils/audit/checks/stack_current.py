@@ -38,7 +38,7 @@ CONFIG = {
     Fix(
         "containers",
         "Run `nself start`, or `docker compose up --detach` with the same env file, and look into the logs of what is not healthy.",
-        (),
+        ("containers_recreate_stale: true",),
         ("the services that differ",),
     ),
     refs=("s:updates",),

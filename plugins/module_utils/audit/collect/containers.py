@@ -29,7 +29,7 @@ UNLIMITED = 1 << 60  # the kernel's "no limit" of cgroup v1 is a page below 2^63
 def collect(host: Any, need: Any) -> List[Dict[str, Any]]:
     """Return a unit for every running container, those of other projects included, with the compose labels."""
     containers = [item for item in need("docker_containers") if _has_process(item)]
-    members = _processes(host, [str(item["Id"]) for item in containers])
+    members = processes_of(host, [str(item["Id"]) for item in containers])
     volumes = attempt(lambda: need("docker_volumes"))
     return [_unit(host, item, members.get(str(item["Id"]), []), volumes) for item in containers]
 
@@ -40,7 +40,7 @@ def _has_process(item: Dict[str, Any]) -> bool:
     return bool(state.get("Running")) and not state.get("Restarting")
 
 
-def _processes(host: Any, ids: List[str]) -> Dict[str, List[str]]:
+def processes_of(host: Any, ids: List[str]) -> Dict[str, List[str]]:
     """Return {container id: pids}, by the control group that each process is in."""
     out: Dict[str, List[str]] = {}
     if not ids:

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The nself deployment: where it is, what its env files declare, and its units, without a secret.
 
-Facts `deployment`: state, directory, project, environment, candidates, message, env_files[], settings{}, units[], host_argv[].
+Facts `deployment`: state, directory, project, environment, candidates, message, env_files[], settings{}, units[], host_argv[],
+followed{} (settings that a hardening role has made true: its value then, and the role).
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from ansible_collections.nself.prod.plugins.module_utils.audit.reduce import Red
 from ansible_collections.nself.prod.plugins.module_utils.audit.tables.plain_settings import PLAIN
 from ansible_collections.nself.prod.plugins.module_utils.audit.tables.secret_names import is_secret_name
 from ansible_collections.nself.prod.plugins.module_utils.deployment import env_chain
-from ansible_collections.nself.prod.plugins.module_utils.host import HostError
+from ansible_collections.nself.prod.plugins.module_utils.deployment.compose import OVERRIDE_NAMES
+from ansible_collections.nself.prod.plugins.module_utils.deployment.followed import followed
+from ansible_collections.nself.prod.plugins.module_utils.host import HostError, NotFound
 
 # What only collectors need of a unit, or may see.
 PRIVATE = ("environment", "argv", "pid", "pids", "id", "labels", "image_id", "addresses")
@@ -51,6 +54,7 @@ def collect(host: Any, need: Any) -> Dict[str, Any]:
             }
             for name, item in sorted(settings.items())
         }
+        facts["followed"] = attempt(lambda: _followed(host, found.directory, reducer))
         if found.directory:
             named = (
                 settings["PROJECT_NAME"].value if "PROJECT_NAME" in settings else posixpath.basename(found.directory)
@@ -64,6 +68,17 @@ def collect(host: Any, need: Any) -> Dict[str, Any]:
     facts["units"] = [_public(host, unit, reducer, secrets, images) for unit in project.units]
     facts["host_argv"] = attempt(lambda: _host_argv(host, inside, secrets))
     return facts
+
+
+def _followed(host: Any, directory: Any, reducer: Reducer) -> Dict[str, Any]:
+    out: Dict[str, Any] = {}
+    for name in OVERRIDE_NAMES if directory else ():
+        try:
+            found = followed(host.read(posixpath.join(directory, name)))
+        except NotFound:
+            continue
+        out.update({key: {"value": reducer.value(key, value), "role": role} for key, (role, value) in found.items()})
+    return out
 
 
 def _searchable(units: Iterable[Mapping[str, Any]], settings: Mapping[str, env_chain.Setting]) -> Dict[str, str]:

@@ -115,6 +115,7 @@ HEADERS = (
     "access-control-max-age",
     "content-type",
     "location",
+    "www-authenticate",
 )
 
 # mark: what an answer's body shows, as a regular expression. Bodies themselves never become facts.

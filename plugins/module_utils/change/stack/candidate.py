@@ -62,6 +62,13 @@ class Candidate:
         paths += [self.stack.path(path) for plan in self.plans.values() for path in plan.absent]
         return list(dict.fromkeys(paths + list(self.texts)))
 
+    def folders(self) -> List[str]:
+        """Return the folders that the run makes, innermost first."""
+        paths = [entry.path for plan in self.plans.values() for entry in plan.files]
+        found = set(_parents(paths)) | {entry[0] for plan in self.plans.values() for entry in plan.folders}
+        found |= set(_parents(sorted(found)))
+        return [path for path in map(self.stack.path, sorted(found, reverse=True)) if not exists(self.host, path)]
+
     def write(self, changes: Changes) -> None:
         """Write, or in check mode only tell, every file of the run."""
         owner = self.host.stat(self.stack.base[0])
@@ -199,13 +206,14 @@ class Candidate:
             if runs != value and (before.get(name) != value or name in forced):
                 chosen.append(name)
         self.remove = sorted({name for plan in self.plans.values() for name in plan.remove if self.stack.inspect(name)})
-        self.recreate = layers([name for name in chosen if name not in self.remove], self.model)
+        self.recreate = layers([name for name in chosen if name not in self.remove], self.model, self.stack.of("nginx"))
 
 
 def _known(plan: Plan) -> Dict[str, Any]:
     out: Dict[str, Any] = {"version": 1}
-    if plan.used:
-        out["settings"] = sorted(plan.used)
+    if plan.follows:
+        # With their values: the audit takes a setting for effective only while the env files still say the same.
+        out["settings"] = dict(plan.follows)
     if plan.postgres_settings:
         out["postgres_settings"] = plan.postgres_settings
     if plan.database_urls:

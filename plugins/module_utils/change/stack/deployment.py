@@ -4,12 +4,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Mapping, Type
+from typing import Any, Dict, List, Mapping, Sequence, Tuple, Type
 
 from ansible_collections.nself.prod.plugins.module_utils.change.changes import ChangeError, Changes
 from ansible_collections.nself.prod.plugins.module_utils.change.guard import Refused
+from ansible_collections.nself.prod.plugins.module_utils.change.stack import guide_options, transaction
 from ansible_collections.nself.prod.plugins.module_utils.change.stack import stack as stacks
-from ansible_collections.nself.prod.plugins.module_utils.change.stack import transaction
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.part import Part
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.parts import PARTS
 from ansible_collections.nself.prod.plugins.module_utils.host import Host
@@ -37,12 +37,81 @@ def work(host: Host, changes: Changes, params: Mapping[str, Any]) -> Dict[str, A
         if stack is None:
             return {"applicable": False, "left": [reason], "recreated": [], "order": [], "downtime": {}, "parts": {}}
         secrets = {str(name): str(value) for name, value in params["secrets"].items() if value not in (None, "")}
-        unknown = sorted(set(secrets) - {name for part in chosen for name in part.SECRETS})
-        if unknown:
-            raise Refused("no role of this run takes the secrets %s" % ", ".join(unknown))
-        parts = [part(stack, options_of(part, params["parts"][part.name] or {}), secrets) for part in chosen]
+        try:
+            secrets = guide_options.real_secrets(secrets)
+        except ValueError as error:
+            raise Refused(str(error)) from None
+        refuse_unknown_secrets(secrets)
+        parts, told = with_options(stack, chosen, params, secrets)
         every = [part.name for part in PARTS]
-        return transaction.Transaction(stack, parts, every, changes, float(params["wait_seconds"])).run()
+        result = transaction.Transaction(stack, parts, every, changes, float(params["wait_seconds"])).run()
+        return dict(result, left=result["left"] + told)
+
+
+def refuse_unknown_secrets(secrets: Mapping[str, str]) -> None:
+    """Raise Refused for a secret that no part takes. One for a part that is not in this run waits for the run that has it."""
+    known = {name for part in PARTS for name in part.SECRETS}
+    refused = guide_options.unknown_secrets(secrets, known)
+    told = [name for name in sorted(set(secrets) - known) if not any(name in line for line in refused)]
+    refused += ["no role takes the secrets %s" % ", ".join(told)] if told else []
+    if refused:
+        raise Refused("; ".join(refused))
+
+
+def with_options(
+    stack: Any, chosen: Sequence[Type[Part]], params: Mapping[str, Any], secrets: Mapping[str, str]
+) -> Tuple[List[Part], List[str]]:
+    """Return (the parts with their options, what of the env files is not followed). Raises Refused for settings that nothing follows."""
+    settings, refused = guide_options.options_of(params["settings"], guide_options.SETTINGS)
+    if refused:
+        raise Refused("; ".join(refused))
+    if settings.get("containers", {}).get("limits"):
+        settings["containers"]["limits"] = limits_of_services(stack, settings["containers"]["limits"])
+    names = [part.name for part in chosen]
+    declared = {name: value for name, value in stack.chain.items() if guide_options.concerns(name, names)}
+    taken, told = guide_options.options_of(declared if params["settings_from_env"] else {}, guide_options.ENV_FILES)
+    parts = []
+    for part in chosen:
+        given = {name: value for name, value in (params["parts"][part.name] or {}).items() if value != ""}
+        env, refused = fitting(part, taken.get(part.name, {}))
+        told += refused
+        merged, weaker = guide_options.merge(part.name, part.SPEC, given, settings.get(part.name, {}), env, declared)
+        told += weaker
+        # What is no option of the part is refused by its name.
+        options = options_of(part, merged, {name: value for name, value in given.items() if name not in part.SPEC})
+        parts.append(part(stack, options, secrets))
+        parts[-1].declared = guide_options.declared_for(part.name, stack.chain)
+    return parts, told
+
+
+def fitting(part: Type[Part], options: Mapping[str, Any]) -> Tuple[Dict[str, Any], List[str]]:
+    """Return (options of the env files that the part takes, what is told of the others): a file that says nonsense stops nobody."""
+    out, told = {}, []
+    for option, value in options.items():
+        try:
+            out[option] = options_of(part, {option: value})[option]
+        except Refused as error:
+            told.append("%s: %s" % (guide_options.ENV_FILES, error))
+    return out, told
+
+
+def limits_of_services(stack: Any, limits: Mapping[str, Mapping[str, Any]]) -> Dict[str, Dict[str, Any]]:
+    """Return limits by service. limits: by the first words of settings such as POSTGRES_MEMORY_LIMIT: a service, a role, or all containers."""
+    out: Dict[str, Dict[str, Any]] = {}
+    services = stack.started()
+    # What is said of one service counts more than what is said of all.
+    for word, kinds in sorted(limits.items(), key=lambda pair: pair[0] != guide_options.EVERY_CONTAINER):
+        names = [name for name, role in services.items() if word in (name.replace("-", "_"), role)]
+        if word == guide_options.EVERY_CONTAINER:
+            names = list(services)
+        if not names:
+            raise Refused(
+                "%s: %s_… names no service; there are %s"
+                % (guide_options.SETTINGS, word.upper(), ", ".join(sorted(services)))
+            )
+        for name in names:
+            out.setdefault(name, {}).update(kinds)
+    return out
 
 
 def parts_of(names: Mapping[str, Any]) -> List[Type[Part]]:

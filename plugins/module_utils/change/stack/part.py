@@ -59,7 +59,8 @@ class Plan:
     fragment: a compose model, in compose's own syntax, so no secret stands in it; settings: {name: value} for the project's env files,
     for secrets that compose fills in; folders: (path, mode, uid, gid); postgres_settings: {service: {setting: value}};
     recreate: services that are made anew although nothing of theirs differs; remove: services whose container has to go;
-    used: names of the guide's settings that it follows; left: what stays as it is and what to do about it.
+    used: names of the guide's settings that the part reads by itself, beside its options; follows: {name: value} of those settings that the
+    env files declare and that are in force by this; left: what stays as it is and what to do about it.
     """
 
     fragment: Dict[str, Any] = field(default_factory=dict)
@@ -72,6 +73,7 @@ class Plan:
     recreate: List[str] = field(default_factory=list)
     remove: List[str] = field(default_factory=list)
     used: List[str] = field(default_factory=list)
+    follows: Dict[str, str] = field(default_factory=dict)
     left: List[str] = field(default_factory=list)
 
 
@@ -79,6 +81,7 @@ class Part:
     """One role's part. stack: the deployment (stack.py); options: by the names of SPEC; secrets: by the names of SECRETS.
 
     The methods are called in the order in which they stand here; plan() once, and it reads only.
+    declared: settings of the guide for this part that the env files declare, as {name: value}, without secrets.
     """
 
     name = ""
@@ -89,6 +92,7 @@ class Part:
         self.stack = stack
         self.options = options
         self.secrets = secrets
+        self.declared: Dict[str, str] = {}
 
     def plan(self) -> Plan:
         """Return what is wanted. Raises Refused for what cannot be."""
@@ -105,6 +109,9 @@ class Part:
 
     def verify(self) -> None:
         """Probe the effect from outside. Raises Mismatch. Called when anything changed."""
+
+    def finish(self, changes: Changes) -> None:
+        """Take the steps that nothing may be left to take back after: the change stays by now, whatever becomes of them. As settle()."""
 
     def revert(self) -> None:
         """Take back what prepare() and settle() did, once the old files and containers are back."""

@@ -20,13 +20,19 @@ STEADY = 2.0  # seconds that a container without a health check has to run
 UP = 180.0  # seconds for compose to make the containers of a layer
 
 
-def layers(services: Iterable[str], model: Mapping[str, Mapping[str, Any]]) -> List[List[str]]:
-    """Return the services in layers: each depends, also by way of others, only on those of earlier layers."""
+def layers(
+    services: Iterable[str], model: Mapping[str, Mapping[str, Any]], last: Sequence[str] = ()
+) -> List[List[str]]:
+    """Return the services in layers: each depends, also by way of others, only on those of earlier layers.
+
+    last: services that come after all others, as nginx, which does not start where it cannot resolve a name that it passes requests to.
+    """
     left = sorted(services)
     needs = {name: _all_needs(name, model) for name in left}
     out = []  # type: List[List[str]]
     while left:
         ready = [name for name in left if not needs[name].intersection(left) - {name}]
+        ready = [name for name in ready if name not in last] or ready
         # A circle is compose's to refuse; here it is one layer.
         ready = ready or left
         out.append(ready)
@@ -109,16 +115,19 @@ class Recreation:
         if done.rc:
             raise ChangeError("docker compose up %s: %s" % (" ".join(services), self.stack.redact(said(done))))
 
-    def settled(self, services: Iterable[str]) -> None:
-        """Wait until Docker itself says of no service that it is starting. Raises Mismatch."""
+    def settled(self, services: Iterable[str], patient: bool = False) -> None:
+        """Wait until Docker itself says of no service that it is starting. Raises Mismatch.
+
+        patient: a service may be unhealthy for a while, as one that is started again until those are back that it asks for.
+        """
         begun = time.monotonic()
         while True:
             self.stack.refresh()
             states = {name: _health(self.stack.inspect(name) or {}) for name in services}
             bad = [name for name, state in states.items() if state == "unhealthy"]
-            if bad:
+            if bad and not patient:
                 raise Mismatch("%s became unhealthy: %s" % (bad[0], self._last_words(bad[0])))
-            starting = [name for name, state in states.items() if state == "starting"]
+            starting = [name for name, state in states.items() if state in ("starting", "unhealthy")]
             if not starting:
                 return
             if time.monotonic() - begun > self.wait:

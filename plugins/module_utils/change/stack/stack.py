@@ -113,6 +113,11 @@ class Stack:
         """Return docker inspect of a service's container, None where it has none."""
         return self._containers.get(service)
 
+    def started(self) -> Dict[str, str]:
+        """Return {service: role} of the services that have a container."""
+        images = {name: str((item.get("Config") or {}).get("Image") or "") for name, item in self._containers.items()}
+        return {name: role_of(name, image) for name, image in images.items()}
+
     def running(self, service: str) -> bool:
         """Tell whether a service's container runs."""
         return bool(((self.inspect(service) or {}).get("State") or {}).get("Running"))

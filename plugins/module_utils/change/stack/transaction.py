@@ -16,6 +16,7 @@ from typing import Any, Dict, List, Mapping, Sequence
 from ansible_collections.nself.prod.plugins.module_utils.audit.model import Missing
 from ansible_collections.nself.prod.plugins.module_utils.change.changes import ChangeError, Changes, command
 from ansible_collections.nself.prod.plugins.module_utils.change.guard import STATE, UNIT, Guard, Mismatch, Refused
+from ansible_collections.nself.prod.plugins.module_utils.change.stack import guide_options
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.candidate import Candidate
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.part import Part, Plan
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.recreate import (
@@ -49,11 +50,15 @@ class Transaction:
         self.changes = changes
         self.wait = wait
         self.recreation = Recreation(stack, wait)
+        self._made: List[str] = []  # folders, innermost first
 
     def run(self) -> Dict[str, Any]:
         """Make the change and return what the module returns. Raises ChangeError where it was refused or taken back."""
         self.stack.load()
         plans = {part.name: part.plan() for part in self.parts}
+        for part in self.parts:
+            plan = plans[part.name]
+            plan.follows = guide_options.in_force(part.name, part.options, part.declared, plan.used)
         new = Candidate(self.stack, plans, self.every_part)
         dry = Changes(self.host, check=True)
         new.write(dry)
@@ -68,6 +73,7 @@ class Transaction:
     def _enforce(self, new: Candidate) -> None:
         guard = Guard(self.host, "stack" + random.token_hex(8), LONGEST, patience=300)
         self._make_room(new)
+        self._made = new.folders()
         guard.arm(new.files(), self._undo(new.touched))
         prepared: List[Part] = []
         try:
@@ -96,6 +102,7 @@ class Transaction:
         except BaseException as error:
             raise self._taken_back(guard, error, prepared, new.touched) from error
         guard.disarm()
+        self._finish()
 
     def _taken_back(
         self, guard: Guard, error: BaseException, prepared: Sequence[Part], touched: Sequence[str]
@@ -107,7 +114,9 @@ class Transaction:
         there = [self.stack.override_path] if exists(self.host, self.stack.override_path) else []
         self.stack.cli = self.stack.cli.but(files=self.stack.base + there)
         try:
-            Recreation(self.stack, self.wait).settled([name for name in touched if self.stack.inspect(name)])
+            Recreation(self.stack, self.wait).settled(
+                [name for name in touched if self.stack.inspect(name)], patient=True
+            )
             problems += ["%s does not run" % name for name in ran if not self.stack.running(name)]
         except (ChangeError, HostError) as problem:
             problems.append(str(problem))
@@ -116,6 +125,9 @@ class Transaction:
                 part.revert()
             except (ChangeError, HostError) as problem:
                 problems.append("%s: %s" % (part.name, problem))
+        for path in self._made:
+            with contextlib.suppress(OSError):  # what somebody else has put there stays
+                os.rmdir(path)
         known = isinstance(error, (ChangeError, HostError, Missing))
         reason = self.stack.redact(str(error) if known else "%s: %s" % (type(error).__name__, error))
         if problems:
@@ -133,6 +145,11 @@ class Transaction:
         if self.changes.changed:
             for part in self.parts:
                 part.verify()
+        self._finish()
+
+    def _finish(self) -> None:
+        for part in self.parts:
+            part.finish(self.changes)
 
     def _predict(self, new: Candidate) -> None:
         """Tell what a run would do."""
@@ -145,6 +162,7 @@ class Transaction:
             self.changes.note("%d. made anew: %s" % (number + 1, ", ".join(layer)))
         for part in self.parts:
             part.settle(self.changes)
+        self._finish()
 
     def _undo(self, touched: Sequence[str]) -> List[List[str]]:
         """Return the commands that bring the old containers back once the old files are there."""
@@ -152,17 +170,24 @@ class Transaction:
             return []
         there = [self.stack.override_path] if exists(self.host, self.stack.override_path) else []
         old = self.stack.cli.but(files=self.stack.base + there)
-        words = ["up", "--detach", "--no-deps", "--no-build", "--pull", "never", "--quiet-pull"] + list(touched)
-        with contextlib.suppress(
-            ChangeError
-        ):  # files that compose refuses: what runs by them is made again all the same
-            words += companions(touched, self.stack.services, as_written(self.stack, old) | set(touched))
-        out = [old.argv(*words)]
+        try:
+            current = as_written(self.stack, old) | set(touched)
+        except ChangeError:
+            current = set()  # files that compose refuses: what ran by them is started again all the same
+        # nginx does not start as long as one is not there that it passes requests to.
+        last = [name for name in touched if name in self.stack.of("nginx")]
+        out = []
+        for names in ([name for name in touched if name not in last], last):
+            if names:
+                words = ["up", "--detach", "--no-deps", "--no-build", "--pull", "never", "--quiet-pull"] + names
+                out.append(old.argv(*(words + companions(names, self.stack.services, current))))
         for name in self.stack.of("nginx"):
             # With every name it knows: it looks them up only when it starts or reads its files again.
             container = str((self.stack.inspect(name) or {}).get("Name") or "").lstrip("/")
             if container:
                 out.append(["sh", "-c", 'docker exec "$1" nginx -s reload || true', "sh", container])
+        if self._made:
+            out.append(["sh", "-c", 'rmdir -- "$@" 2>/dev/null || true', "sh"] + self._made)
         return out
 
     def _watch(self) -> None:
@@ -244,7 +269,7 @@ class Transaction:
                 name: {
                     "services": [service for service in new.recreated if service in _services_of(plan)],
                     "left": left[name],
-                    "settings": plan.used,
+                    "settings": sorted(plan.follows),
                 }
                 for name, plan in new.plans.items()
             },

@@ -1,0 +1,165 @@
+# SPDX-FileCopyrightText: the nself.prod authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whether the running nginx does what was wanted: every named site is asked from the host, with its name in handshake and Host header."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
+
+from ansible_collections.nself.prod.plugins.module_utils.audit.model import Reason
+from ansible_collections.nself.prod.plugins.module_utils.audit.tables.web_probes import FOREIGN_ORIGIN
+from ansible_collections.nself.prod.plugins.module_utils.change.changes import ChangeError
+from ansible_collections.nself.prod.plugins.module_utils.change.guard import Mismatch
+from ansible_collections.nself.prod.plugins.module_utils.change.stack.nginx_guards import EVERYWHERE, key_of
+from ansible_collections.nself.prod.plugins.module_utils.change.stack.nginx_http import header_values, hsts
+from ansible_collections.nself.prod.plugins.module_utils.change.tables import nginx as table
+from ansible_collections.nself.prod.plugins.module_utils.deployment.nginx_sites import servers_of, sites_of
+from ansible_collections.nself.prod.plugins.module_utils.host import HostError
+from ansible_collections.nself.prod.plugins.module_utils.parse import tls_wire as wire
+from ansible_collections.nself.prod.plugins.module_utils.parse.nginx import walk
+from ansible_collections.nself.prod.plugins.module_utils.probe import http
+from ansible_collections.nself.prod.plugins.module_utils.probe import tls as handshakes
+
+TIMEOUT = 5.0  # seconds for one request
+PATIENCE = 20.0  # seconds that a new container is waited for
+NO_PAGE = "/nself-prod-verify/no-such-page"
+STOPPED = (401, 403, 404, 429)  # what nobody gets by without a login is answered by
+VERSIONS = {"TLSv1.2": wire.TLS12, "TLSv1.3": wire.TLS13}
+
+
+@dataclass
+class Expected:
+    """What one name has to do. headers: {name: value, "" for any}; refused: (method, path, origin) that nobody gets by without a login.
+
+    protocols: those of TLS that it takes, empty where its own file says which.
+    """
+
+    name: str
+    port: int
+    headers: Dict[str, str] = field(default_factory=dict)
+    refused: List[Tuple[str, str, str]] = field(default_factory=list)
+    protocols: Tuple[str, ...] = ()
+
+
+def expected(configuration: Any, guards: Any, copies: Any, options: Mapping[str, Any]) -> List[Expected]:
+    """Return what is expected of every site with TLS and a name that can be asked for."""
+    values = header_values(options)
+    headers = {item.name: "" for item in table.HEADERS if values[item.variable] and item.variable != "csp"}
+    if hsts(options) and "Strict-Transport-Security" not in copies.kept:
+        headers["Strict-Transport-Security"] = hsts(options)
+    out = []
+    for server, site in zip(servers_of(configuration.tree), sites_of(configuration.tree)):
+        names = site.plain_names
+        ports = [listen.port for listen in site.listens if listen.tls]
+        if not (names and ports and site.certificate):
+            continue
+        one = Expected(names[0], ports[0])
+        said = {item.name for item in walk(server.block or ())}
+        mended = server.file in configuration.fixed
+        if "add_header" not in said or mended:
+            one.headers = dict(headers)
+        if "ssl_protocols" not in said or mended:
+            one.protocols = tuple(options["tls_protocols"])
+        guarded = guards.servers.get(key_of(server) or "")
+        if guarded is not None and "auth_basic" not in said:
+            one.refused = _refused(guarded)
+        out.append(one)
+    return out
+
+
+def _refused(server: Any) -> List[Tuple[str, str, str]]:
+    out = []
+    if any(path == EVERYWHERE for path, _guard in server.rules):
+        out.append(("GET", "/", ""))
+    elif "hasura" in server.roles:
+        literal = [path for path, _guard in server.rules if path.endswith(table.ADMIN_PATHS)]
+        out += [("POST", _plain(path) + table.ADMIN_PATH[1:], "") for path in literal]
+    out += [("GET", prefix + "/healthz", FOREIGN_ORIGIN) for prefix in server.foreign]
+    return out
+
+
+def _plain(expression: str) -> str:
+    return expression[1 : -len(table.ADMIN_PATHS)].replace("\\", "")
+
+
+def verify(stack: Any, service: str, wanted: Sequence[Expected]) -> None:
+    """Ask every site. Raises Mismatch with what the first ones do instead."""
+    try:
+        address = stack.address(service)
+    except ChangeError:
+        address = "127.0.0.1"  # in the host's own network
+    _wait(stack.host, address, wanted)
+    bad: List[str] = []
+    for one in wanted:
+        bad += _problems(stack.host, address, one)
+    if bad:
+        more = "; and %d more" % (len(bad) - 3) if len(bad) > 3 else ""
+        raise Mismatch("nginx runs, but " + "; ".join(bad[:3]) + more)
+
+
+def _wait(host: Any, address: str, wanted: Sequence[Expected]) -> None:
+    expires = time.monotonic() + PATIENCE
+    for port in sorted({one.port for one in wanted}):
+        while True:
+            try:
+                with host.connect(address, port, timeout=TIMEOUT):
+                    break
+            except HostError as error:
+                if time.monotonic() > expires:
+                    raise Mismatch("nginx does not answer: %s" % error) from error
+            time.sleep(0.5)
+
+
+def _problems(host: Any, address: str, one: Expected) -> List[str]:
+    out: List[str] = []
+    if one.protocols:
+        door = handshakes.Door(address, one.port, one.name)
+        old = [name for name, taken in _asked(lambda: handshakes.old_protocols(host, door)).items() if taken]
+        out += ["%s still speaks %s" % (one.name, name) for name in old]
+        out += [
+            "%s does not speak %s" % (one.name, name)
+            for name in one.protocols
+            if not _asked(lambda name=name: handshakes.speaks(host, door, VERSIONS[name]))  # type: ignore[misc]
+        ]
+    for path in ("/", NO_PAGE):
+        answer = _ask(host, address, one, "GET", path)
+        if answer is None:
+            continue
+        for name, value in one.headers.items():
+            found = answer.header(name)
+            if not found or (value and found != value):
+                out.append("%s%s answers %d with %s: %s" % (one.name, path, answer.status, name, found or "(none)"))
+    for method, path, origin in one.refused:
+        answer = _ask(host, address, one, method, path, origin)
+        if answer is not None and answer.status not in STOPPED:
+            whom = "pages of strangers" if origin else "strangers"
+            out.append("%s%s still answers %s (%d)" % (one.name, path, whom, answer.status))
+    return out
+
+
+def _ask(host: Any, address: str, one: Expected, method: str, path: str, origin: str = "") -> Optional[http.Response]:
+    """Return the answer, None where the connection is closed without a word, as `return 444` does, or none comes in time."""
+
+    def ask() -> Optional[http.Response]:
+        with host.connect(address, one.port, timeout=TIMEOUT) as stream:
+            stream.start_tls(one.name)
+            pairs = [("Origin", origin)] if origin else []
+            try:
+                return http.request(stream, method, path, one.name, pairs)
+            except http.Silent:
+                return None
+            except HostError as error:
+                if error.reason == Reason.TIMEOUT:
+                    return None  # the service behind is slow, which is not nginx's doing
+                raise
+
+    return _asked(ask)
+
+
+def _asked(ask: Callable[[], Any]) -> Any:
+    try:
+        return ask()
+    except HostError as error:
+        raise Mismatch("nginx cannot be asked: %s" % error) from error

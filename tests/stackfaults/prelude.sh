@@ -1,0 +1,57 @@
+# SPDX-FileCopyrightText: the nself.prod authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# The words that faults of a deployment are written in, beside those of tests/lockout (lockout.sh: wait_for, watch_for, put, tiny_disk …).
+. /root/stackfaults-words/lockout.sh
+project=/var/www/nself
+override=$project/docker-compose.override.yml
+
+# As `nself start` calls it.
+compose() {
+    (cd "$project" && docker compose --project-name "$(sed -n 's/^PROJECT_NAME=//p' .env.runtime | tail -n 1)" --env-file .env.runtime "$@")
+}
+container() { docker ps --quiet --filter "label=com.docker.compose.service=$1"; }
+ids() { docker ps --quiet --no-trunc | sort; }
+setting() { sed -n "s/^$1=//p" "$project/.env.runtime" | tail -n 1; }
+
+starting() { [ -n "$(docker ps --quiet --filter health=starting)" ]; }
+settled() { ! starting; }
+
+# A container has gone that was there when the run began. The list is written by the harness before each run.
+recreating() { ! ids | cmp -s - /root/stackfaults-ids; }
+
+# The stack does its work: a login at the database over the network, a name through nginx, and Redis by its password.
+works() {
+    docker exec -i "$(container postgres)" sh -c 'PGPASSWORD=$POSTGRES_PASSWORD psql -XAtq -h "$(hostname -i | cut -d" " -f1)" -U postgres -d "$POSTGRES_DB" -c "SELECT 6 * 7"' </dev/null | grep -qx 42
+    code=$(docker exec -i "$(container nginx)" curl -sk -o /dev/null -w '%{http_code}' --max-time 5 --resolve api.localhost:443:127.0.0.1 https://api.localhost/healthz </dev/null)
+    [ "$code" = 200 ] || { echo "nginx answers $code for api.localhost" >&2; return 1; }
+    setting REDIS_PASSWORD | docker exec -i "$(container redis)" sh -c 'read -r REDISCLI_AUTH; export REDISCLI_AUTH; redis-cli ping' | grep -qx PONG
+}
+
+# Nobody of the run is left on the host.
+module_gone() { ! pgrep -f '[A]nsiballZ_nself_deployment' >/dev/null; }
+
+# An image of the same service that does something else at its start: $1: image, $2: shell before the service's own command.
+image_that() {
+    docker image inspect "$1" >/dev/null
+    docker tag "$1" stackfaults/kept
+    docker create --name stackfaults "$1" >/dev/null
+    entry=$(docker image inspect --format '{{join .Config.Entrypoint "\", \""}}' "$1")
+    docker commit --change "ENTRYPOINT [\"sh\", \"-c\", \"$2; exec \\\"\$@\\\"\", \"start\", \"$entry\"]" stackfaults "$1" >/dev/null
+    docker rm stackfaults >/dev/null
+}
+image_back() {
+    docker tag stackfaults/kept "$1"
+    docker rmi stackfaults/kept >/dev/null
+}
+
+# The container of a service that the run has made, if it runs already.
+made_anew() {
+    docker ps --quiet --no-trunc --filter "label=com.docker.compose.service=$1" --filter status=running | grep -vxF -f /root/stackfaults-ids
+}
+
+engine_stops() { systemctl stop docker.socket docker.service 2>/dev/null; }
+engine_starts() {
+    systemctl reset-failed docker.service docker.socket 2>/dev/null || :
+    systemctl start docker.socket docker.service
+    wait_for 60 docker info
+}

@@ -1,0 +1,153 @@
+# SPDX-FileCopyrightText: the nself.prod authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every fault of a deployment's hardening."""
+
+from __future__ import annotations
+
+from stackfaults.fault import MADE, NEXT_RUN, REFUSED, TAKEN_BACK, WORDS, Fault
+
+REDIS_IS_NEW = WORDS + "made_anew redis"
+API = "demo-app-express_api"
+
+# -- what is given is wrong ------------------------------------------------------------------------------------------------
+GIVEN = (
+    Fault(
+        "a setting of the guide is misspelt",
+        REFUSED,
+        "HSTS_MAX_AGE",
+        options={"nself_settings": {"HSTS_MAXAGE": "31536000"}},
+        lean=True,
+    ),
+    Fault(
+        "a variable of a role has a value that is none",
+        REFUSED,
+        "nginx_hsts_max_age",
+        ("nginx",),
+        {"nginx_hsts_max_age": "for ever"},
+    ),
+    Fault(
+        "a role's fragment that compose refuses",
+        REFUSED,
+        "lots",
+        ("containers",),
+        {"containers_limits": {"redis": {"memory": "lots"}}},
+    ),
+)
+
+# -- the project is not in order -------------------------------------------------------------------------------------------
+PROJECT = (
+    Fault(
+        "the user's override is no YAML",
+        REFUSED,
+        "docker-compose.override.yml",
+        breaks="printf 'services: [\\n' >$override",
+        mends="rm $override",
+        lean=True,
+    ),
+    Fault(
+        "the user's override has a key that compose does not know",
+        REFUSED,
+        "imagee",
+        breaks="printf 'services:\\n  redis:\\n    imagee: redis:7\\n' >$override",
+        mends="rm $override",
+    ),
+    Fault(
+        "a syntax error in a file of the user's nginx, which the running one has not read",
+        REFUSED,
+        r"own\.conf",
+        breaks="printf 'server {\\n    listen 8099\\n' >$project/nginx/conf.d/own.conf",
+        mends="rm $project/nginx/conf.d/own.conf",
+        lean=True,
+    ),
+    Fault(
+        "the image of a service is gone, and no registry has it",
+        REFUSED,
+        "redis:7-alpine",
+        breaks="docker rmi redis:7-alpine >/dev/null",
+        mends="docker tag redis:7.4.0-alpine redis:7-alpine",
+    ),
+    Fault(
+        "an image that cannot live with a read-only root",
+        TAKEN_BACK,
+        "express_api",
+        ("containers",),
+        breaks="image_that %s 'date >/opt/started || exit 1'\ncompose up -d --no-build express_api 2>/dev/null\nwait_for 90 settled"
+        % API,
+        mends="image_back %s" % API,
+    ),
+)
+
+# -- the host is not in order ----------------------------------------------------------------------------------------------
+HOST = (
+    Fault(
+        "Docker is stopped, and its containers run on",
+        REFUSED,
+        "Docker",
+        breaks="engine_stops",
+        heals="engine_starts",
+        down=True,
+    ),
+    Fault(
+        "the project's folder is read-only",
+        REFUSED,
+        "[Rr]ead-only",
+        breaks="mount --bind $project $project\nmount -o remount,ro,bind $project",
+        mends="umount $project",
+    ),
+    Fault(
+        "the disk of the project is full",
+        REFUSED,
+        "[Nn]o space left",
+        breaks="tiny_disk_over $project 3m\nfill $project",
+        mends="umount $project",
+    ),
+)
+
+# -- something happens in the middle ---------------------------------------------------------------------------------------
+MEANWHILE = (
+    Fault(
+        "a service hangs as soon as it was made anew",
+        TAKEN_BACK,
+        "redis",
+        during="docker pause $(container redis)",
+        at=REDIS_IS_NEW,
+        lean=True,
+    ),
+    Fault(
+        "the controller is killed in the middle, with its connections",
+        MADE,
+        from_outside="kill",
+    ),
+    Fault(
+        "the change is killed in the middle (SIGKILL)",
+        NEXT_RUN,
+        during="pkill -KILL -f '[A]nsiballZ_nself_deployment'",
+        lean=True,
+    ),
+    Fault(
+        "a second run at the same time",
+        MADE,
+        from_outside="beside",
+        beside_says="another run",
+    ),
+    Fault(
+        "Docker's engine is killed in the middle, and systemd starts it again",
+        MADE,
+        during="systemctl kill --signal=KILL docker.service",
+        heals="wait_for 90 docker info",
+    ),
+    Fault(
+        "Docker's engine is stopped in the middle, and stays so",
+        NEXT_RUN,
+        "Docker",
+        during="engine_stops",
+        heals="engine_starts",
+    ),
+    Fault(
+        "the host loses its power in the middle",
+        NEXT_RUN,
+        from_outside="reboot",
+    ),
+)
+
+FAULTS = (*GIVEN, *PROJECT, *HOST, *MEANWHILE)
