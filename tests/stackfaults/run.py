@@ -170,7 +170,7 @@ class Attempt:
                 self.measured.mistakes.append("the run had ended before the fault")
         elif what == "kill":
             controller.kill(process)
-            self.host.sh("wait_for 300 module_gone", 320)
+            self.host.sh("wait_for 300 at_rest", 320)
         elif what == "reboot":
             self.host.gone_and_come()
             # Its connection is gone; nobody has told the controller.

@@ -120,8 +120,9 @@ MEANWHILE = (
     ),
     Fault(
         "the change is killed in the middle (SIGKILL)",
-        NEXT_RUN,
-        during="pkill -KILL -f '[A]nsiballZ_nself_deployment'",
+        TAKEN_BACK,
+        during="kill -KILL $(changer)",
+        heals="wait_for 300 at_rest",
         lean=True,
     ),
     Fault(
@@ -145,8 +146,9 @@ MEANWHILE = (
     ),
     Fault(
         "the host loses its power in the middle",
-        NEXT_RUN,
+        TAKEN_BACK,
         from_outside="reboot",
+        heals="wait_for 300 at_rest",
     ),
 )
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 import pytest
 import yaml
 from ansible_collections.nself.prod.plugins.module_utils.audit.registry import CHECKS
+from ansible_collections.nself.prod.plugins.plugin_utils.report import deployment
 from ansible_collections.nself.prod.plugins.plugin_utils.report.hardening import ROLES
 from truth.mending import BY_HAND, LEAN, MORE, ROLE_OF, STAYS, VARIABLES, mendable, roles_of
 from truth.tables import MUTATIONS
@@ -26,16 +27,31 @@ def options(root):
     return found
 
 
+def imported(tasks):
+    """Yield the tasks that import a role, those in blocks too."""
+    for task in tasks:
+        if "ansible.builtin.import_role" in task:
+            yield task
+        yield from imported(task.get("block") or ())
+
+
 def test_harden_runs_each_role_that_is_there(root):
     play = yaml.safe_load((root / "playbooks/harden.yml").read_text(encoding="utf-8"))[1]
-    (block,) = [task["block"] for task in play["tasks"] if "block" in task]
-    imported = [task for task in block if "ansible.builtin.import_role" in task]
-    assert tuple(task["tags"] for task in imported) == ROLES
-    assert [task["ansible.builtin.import_role"]["name"] for task in imported] == [
-        "nself.prod." + role for role in ROLES
-    ]
-    # The others begin with the role packages.
-    assert {path.parent.name for path in (root / "roles").glob("*/tasks")} == {*ROLES, "packages"}
+    found = list(imported(play["tasks"]))
+    assert tuple(task["tags"] for task in found) == ROLES
+    assert [task["ansible.builtin.import_role"]["name"] for task in found] == ["nself.prod." + role for role in ROLES]
+    # The others begin with the role packages, or consist of the role deployment.
+    assert {path.parent.name for path in (root / "roles").glob("*/tasks")} == {*ROLES, "packages", "deployment"}
+
+
+def test_the_change_of_the_deployment_is_run_by_the_tag_of_each_of_its_roles(root):
+    play = yaml.safe_load((root / "playbooks/harden.yml").read_text(encoding="utf-8"))[1]
+    (outer,) = [task["block"] for task in play["tasks"] if "block" in task]
+    (block,) = [task for task in outer if "block" in task]
+    (change,) = [task for task in block["block"] if "nself.prod.nself_deployment" in task]
+    assert tuple(change["tags"]) == deployment.ROLES
+    assert block["vars"] == {"nself_deployment_defer": True}
+    assert change["register"] == deployment.RESULT
 
 
 def test_every_check_of_the_host_is_broken_and_mended_live_or_it_is_said_why_not():
