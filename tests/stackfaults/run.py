@@ -123,10 +123,9 @@ class Attempt:
         self.measured.took = round(time.monotonic() - started, 1)
         return self.measured
 
-    def play(self, controller, check=False):
-        options = dict(OPTIONS, **self.fault.options)
-        words = ["--tags", ",".join(self.fault.tags), *(["--check"] if check else [])]
-        return controller.play(ROOT / "playbooks/harden.yml", options, *words)
+    def play(self, controller, options):
+        words = ["--tags", ",".join(self.fault.tags)]
+        return controller.play(ROOT / "playbooks/harden.yml", dict(OPTIONS, **options), *words)
 
     def _attempt(self):
         host, fault, measured = self.host, self.fault, self.measured
@@ -141,7 +140,7 @@ class Attempt:
             controller.connect()
             watcher = host.watch(fault.at, fault.during)
             try:
-                process = self.play(controller)
+                process = self.play(controller, fault.options)
                 self._meanwhile(controller, process, watcher)
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     process.wait(LONGEST)
@@ -178,7 +177,7 @@ class Attempt:
         elif what == "beside":
             second = Controller(self.host)
             try:
-                twin = self.play(second)
+                twin = self.play(second, self.fault.options)
                 twin.wait(LONGEST)
                 text = twin.path.read_text(encoding="utf-8", errors="replace")
                 self.measured.beside = refusal(text)
@@ -232,7 +231,7 @@ class Attempt:
     def _again(self, controller):
         """The next run, with nothing wrong any more, has to succeed, and to leave a stack that works."""
         controller.disconnect()
-        process = self.play(controller)
+        process = self.play(controller, {})
         try:
             code = process.wait(LONGEST)
         except subprocess.TimeoutExpired:
@@ -287,7 +286,12 @@ def main():
     given = parser.parse_args()
     name, _equals, container = given.host.partition("=")
 
+    results = []
+
     def show(found):
+        results.append(found)
+        if given.results:
+            write(pathlib.Path(given.results), results)
         state = "FAILED" if found.mistakes else "ok    "
         print(
             "%s %5.1f s  %s: %s (%s)" % (state, found.took, found.name, found.outcome, found.message[:300]), flush=True
@@ -298,8 +302,6 @@ def main():
             print(found.output, flush=True)
 
     results = attempts(StackHost(name, container, given.folder), chosen(given.lean, given.only), show)
-    if given.results:
-        write(pathlib.Path(given.results), results)
     failed = sum(1 for item in results if item.mistakes)
     print("%d as they have to be, %d not" % (len(results) - failed, failed))
     sys.exit(1 if failed or not results else 0)

@@ -21,6 +21,8 @@ import time
 TESTS = pathlib.Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(TESTS), str(TESTS.parent / "playbooks/collections")]
 
+from ansible_collections.nself.prod.plugins.plugin_utils.report import deployment  # noqa: E402
+
 from truth.mending import LEAN, STAYS, VARIABLES, mendable, roles_of, together  # noqa: E402
 from truth.run import compare, difference  # noqa: E402
 from truth.target import OPTIONS, ROOT, Failed, Target  # noqa: E402
@@ -61,8 +63,10 @@ def unbroken(mutation, broken):
 def attempt(target, hardener, mutation, baseline):
     """Break, audit, harden, audit; return (seconds of the run, mistakes)."""
     mistakes, seconds = [], 0.0
+    # What is broken in compose's model is broken in the part of these roles: they win over all that is written above.
+    whose = "roles='%s'\n" % " ".join(role for role in roles_of(mutation) if role in deployment.ROLES)
     try:
-        target.sh(mutation.breaks)
+        target.sh(whose + mutation.breaks)
         broken = target.audit()
         mistakes += unbroken(mutation, broken)
         started = time.monotonic()
