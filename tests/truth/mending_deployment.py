@@ -35,3 +35,9 @@ BY_HAND = {
 }
 # What a user says in a run that mends this.
 VARIABLES: dict[str, dict[str, object]] = {}
+# Those that stand for the others on any project of nself: each is made in compose's model.
+LEAN = (
+    "a container runs as root",
+    "auth: AUTH_ACCESS_TOKEN_EXPIRES_IN=86400",
+    "hasura: HASURA_GRAPHQL_ENABLE_CONSOLE=true",
+)

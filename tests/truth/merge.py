@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Merge JSON into a YAML file: `merge.py FILE JSON [ROLE …]`. A null takes its key away; a list replaces a list. Runs on the test host.
 
-A file that nself.prod wrote is one of several documents. There the change goes into that of the first of the roles that has one: what is
+A file that nself.prod wrote is one of several documents. There the change goes into that of the last of the roles that has one: what is
 above them they win over, and what is below them is meant to win over theirs.
 """
 
@@ -45,7 +45,7 @@ def changed(text, change):
 
 def in_document(text, change, roles):
     """Return the text of several documents with a change in that of a role. Its first line, which is the role's own, stays as it is."""
-    for role in roles:
+    for role in reversed(roles):
         found = re.search(r"^--- # nself\.prod: role %s\n[^\n]*\n" % role, text, re.M)
         if found:
             end = re.search(r"^---( |$)", text[found.end() :], re.M)

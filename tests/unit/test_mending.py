@@ -9,6 +9,7 @@ import yaml
 from ansible_collections.nself.prod.plugins.module_utils.audit.registry import CHECKS
 from ansible_collections.nself.prod.plugins.plugin_utils.report import deployment
 from ansible_collections.nself.prod.plugins.plugin_utils.report.hardening import ROLES
+from truth import mending_deployment, merge
 from truth.mending import BY_HAND, LEAN, MORE, ROLE_OF, STAYS, VARIABLES, mendable, roles_of
 from truth.tables import MUTATIONS
 from truth.unproven import UNPROVEN
@@ -68,7 +69,7 @@ def test_every_role_mends_something_live():
 def test_the_tables_name_mutations_that_exist_and_say_why():
     assert set(BY_HAND) | set(VARIABLES) | set(STAYS) <= NAMES
     assert all(len(reason) > 20 for reason in BY_HAND.values())
-    assert set(LEAN) <= {mutation.name for mutation in mendable()}
+    assert {*LEAN, *mending_deployment.LEAN} <= {mutation.name for mutation in mendable()}
     assert len(NAMES) == len(MUTATIONS) + len(MORE)
 
 
@@ -76,3 +77,32 @@ def test_the_variables_of_a_break_are_those_of_its_roles(options):
     for name, variables in VARIABLES.items():
         (mutation,) = [item for item in (*MUTATIONS, *MORE) if item.name == name]
         assert set(variables) <= set().union(*(options[role] for role in roles_of(mutation)))
+
+
+OVERRIDE = """# Written by nself.prod, role by role.
+x-nself-prod: {}
+# nself.prod: yours, as it was
+--- # nself.prod: role containers
+x-nself-prod-containers: {"version": 1}
+services:
+  auth:
+    read_only: true
+    tmpfs: !override
+      - /tmp
+--- # nself.prod: role auth
+x-nself-prod-auth: {"version": 1}
+services:
+  auth:
+    environment:
+      A: b
+--- # nself.prod: what you add below this line wins over all of the above
+x-nself-prod-below: {}
+"""
+
+
+def test_a_break_goes_into_the_document_of_the_role_that_mends_it_and_leaves_the_others():
+    text = merge.in_document(OVERRIDE, {"services": {"auth": {"read_only": False}}}, ["containers"])
+    assert "read_only: false" in text and "!override" in text
+    assert text.replace("read_only: false", "read_only: true") == OVERRIDE.replace("    - /tmp", "  - /tmp")
+    text = merge.in_document(OVERRIDE, {"services": {"auth": {"environment": {"A": "c"}}}}, ["containers", "auth"])
+    assert text == OVERRIDE.replace("A: b", "A: c")
