@@ -27,6 +27,8 @@ works() {
     setting REDIS_PASSWORD | docker exec -i "$(container redis)" sh -c 'read -r REDISCLI_AUTH; export REDISCLI_AUTH; redis-cli ping' | grep -qx PONG
 }
 
+booted() { systemctl is-system-running 2>/dev/null | grep -qxE 'running|degraded'; }
+
 # The process that changes the deployment, as its guard knows it; and whether nothing of a run goes on, nor a rollback.
 changer() { cut -d ' ' -f 1 /etc/nself-prod/rollback/applier; }
 at_rest() {

@@ -62,11 +62,9 @@ class StackHost(Host):
         self._docker("python3 %s/state.py back" % self.place, seconds=400)
 
     def gone_and_come(self):
-        """Take the power away and give it back; wait until its engine answers."""
+        """Take the power away and give it back; wait until the host has booted and its engine answers."""
         self.reboot()
-        with open(ROOT / "molecule/check/files/writable-cgroups.sh", encoding="utf-8") as stream:
-            self._docker("sh -s", stream.read())
-        self.sh("systemctl reset-failed docker.service containerd.service; systemctl start docker.service", 120)
+        self.sh("wait_for 120 booted\nwait_for 120 docker info", 260)
 
 
 @dataclass
