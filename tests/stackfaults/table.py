@@ -121,9 +121,11 @@ MEANWHILE = (
     Fault(
         "the change is killed in the middle (SIGKILL)",
         TAKEN_BACK,
+        "takes back by itself",
         during="kill -KILL $(changer)",
         heals="wait_for 300 at_rest",
         lean=True,
+        note="A watch on the host sees that the process is gone.",
     ),
     Fault(
         "a second run at the same time",
@@ -149,6 +151,7 @@ MEANWHILE = (
         TAKEN_BACK,
         from_outside="reboot",
         heals="wait_for 300 at_rest",
+        note="It is taken back when the host has booted.",
     ),
 )
 
