@@ -121,7 +121,7 @@ MEANWHILE = (
     Fault(
         "the change is killed in the middle (SIGKILL)",
         TAKEN_BACK,
-        "takes back by itself",
+        r"takes\s+back\s+by\s+itself",
         during="kill -KILL $(changer)",
         heals="wait_for 300 at_rest",
         lean=True,
