@@ -260,6 +260,7 @@ def attempts(host, faults, show=lambda measured: None):
     left = difference(host.kept, host.state())
     if left:
         out.append(Measured("the host in the end", mistakes=["not as before: %s" % line for line in left]))
+        show(out[-1])
     return out
 
 
