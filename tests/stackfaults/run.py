@@ -194,7 +194,8 @@ class Attempt:
         measured.seconds = round(time.monotonic() - ended, 1)
         measured.changed = difference(before, host.state())
         measured.message = refusal(measured.output)
-        touched = bool(host.sh("recreating && echo yes || :").strip())
+        # What happens in the middle happens once a container has gone.
+        touched = fault.during or fault.from_outside or host.sh("recreating && echo yes || :").strip()
         if fault.expected == NEXT_RUN:
             # It is for the next run to mend; what is asked of it is asked there.
             measured.outcome = NEXT_RUN
