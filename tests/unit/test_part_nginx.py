@@ -232,6 +232,14 @@ def test_a_policy_is_given_whole_by_directive_and_by_site():
             planned(stack(), csp=bad)
 
 
+def test_a_value_comes_to_nginx_as_it_was_given():
+    deployment = stack()
+    wanted = 'geolocation=(self "https://a.example.com")'
+    config = effective(deployment, planned(deployment, permissions_policy=wanted))
+    block = next(item for item in http_of(config) if item.args[-1:] == ("$nself_prod_permissions",))
+    assert next(item.first for item in block.block if item.name == "default") == wanted
+
+
 def test_headers_that_are_not_wanted_are_not_sent():
     text = text_of(planned(stack(), hsts_max_age=0, xss_protection=""), "headers.inc")
     assert "Strict-Transport-Security" not in text and "X-XSS-Protection" not in text
@@ -240,7 +248,7 @@ def test_headers_that_are_not_wanted_are_not_sent():
 @pytest.mark.parametrize(
     "options",
     [
-        {"permissions_policy": 'camera=(self "https://x")'},
+        {"permissions_policy": "camera=($host)"},
         {"referrer_policy": "a\nb"},
         {"tls_ciphers": "A; ssl_protocols SSLv3"},
         {"frame_options": "ALLOW-FROM x"},

@@ -212,13 +212,14 @@ make_map = _map
 
 
 def quoted(text: str, is_key: bool = False) -> str:
-    """Return a text as nginx takes it. Raises Refused for what would mean something else there."""
-    if any(char in text for char in '"\r\n\0') or (
-        not is_key and "$" in text and not text.startswith("$" + table.PREFIX)
-    ):
+    """Return a text as nginx takes it; a key as it stands, since an expression has backslashes. Raises Refused for what nginx would read otherwise."""
+    of_others = "$" in text and not is_key and not text.startswith("$" + table.PREFIX)
+    if any(char in text for char in "\r\n\0") or of_others or (is_key and '"' in text):
         raise Refused(
             "%s cannot be written into nginx's configuration: it has a quote, a line break or a $" % text[:60]
         )
+    if not is_key:
+        text = text.replace("\\", "\\\\").replace('"', '\\"')
     return '"%s"' % text
 
 
