@@ -42,7 +42,6 @@ def test_a_generated_stack_is_told_all_that_the_checks_want(engine):
         "HASURA_GRAPHQL_ENABLE_CONSOLE": "false",
         "HASURA_GRAPHQL_DEV_MODE": "false",
         "HASURA_GRAPHQL_ENABLE_TELEMETRY": "false",
-        "HASURA_GRAPHQL_ENABLE_ALLOWLIST": "false",
         "HASURA_GRAPHQL_ENABLED_APIS": "graphql,metadata",
         "HASURA_GRAPHQL_WEBSOCKET_CONNECTION_INIT_TIMEOUT": "10",
         "HASURA_GRAPHQL_PG_CONNECTIONS": "50",
@@ -51,6 +50,22 @@ def test_a_generated_stack_is_told_all_that_the_checks_want(engine):
         ROLE: None,
     }
     assert plan.settings[ADMIN] not in repr(plan.fragment) + repr(plan.left)
+
+
+def test_a_default_loosens_nothing_that_the_deployment_has(engine):
+    stricter = {
+        "HASURA_GRAPHQL_ENABLED_APIS": "graphql",
+        "HASURA_GRAPHQL_WEBSOCKET_CONNECTION_INIT_TIMEOUT": "5",
+        "HASURA_GRAPHQL_PG_CONNECTIONS": "20",
+        "HASURA_GRAPHQL_ENABLE_ALLOWLIST": "true",
+    }
+    stack, _engine = demo(engine, raw=stricter)
+    found = environment(part_of(stack).plan())
+    assert "HASURA_GRAPHQL_ENABLE_ALLOWLIST" not in found
+    assert {name: found[name] for name in list(stricter)[:3]} == dict(list(stricter.items())[:3])
+    stack, _engine = demo(engine, raw={"HASURA_GRAPHQL_PG_CONNECTIONS": "200"})
+    assert environment(part_of(stack).plan())["HASURA_GRAPHQL_PG_CONNECTIONS"] == "50"
+    assert environment(part_of(stack, pg_connections=90).plan())["HASURA_GRAPHQL_PG_CONNECTIONS"] == "90"
 
 
 def test_a_debug_log_which_holds_what_users_send_becomes_info(engine):
@@ -246,6 +261,15 @@ def test_strangers_keep_a_role_that_does_no_harm(engine, lists, role, told):
     plan = part_of(stack).plan()
     assert role_in(plan) == role
     assert told in " ".join(text for text in plan.left if "without a token" in text)
+
+
+def test_a_role_that_is_shown_no_schema_is_nothing_to_tell(engine):
+    export = dict(
+        metadata(select_permissions=[FILTERED]), graphql_schema_introspection={"disabled_for_roles": ["public"]}
+    )
+    stack, _engine = demo(engine, export)
+    plan = part_of(stack).plan()
+    assert role_in(plan) == "public" and not any("schema" in text for text in plan.left)
 
 
 def test_a_table_may_be_public_on_purpose(engine):

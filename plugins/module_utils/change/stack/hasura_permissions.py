@@ -326,11 +326,15 @@ def owner_of(table: Mapping[str, Any]) -> str:
 
 @dataclass(frozen=True)
 class Access:
-    """What a role may do: bad is what nobody who is not logged in should, used whether it may do anything at all."""
+    """What a role may do: bad is what nobody who is not logged in should, used whether it may do anything at all.
+
+    tables: that it may select of; shown: whether it is shown the schema.
+    """
 
     bad: Tuple[str, ...]
     used: bool
     tables: Tuple[str, ...] = ()
+    shown: bool = True
 
 
 def access_of(export: Any, entries: List[Mapping[str, Any]], role: str, public_tables: Any = ()) -> Access:
@@ -351,7 +355,9 @@ def access_of(export: Any, entries: List[Mapping[str, Any]], role: str, public_t
         secret = [str(name) for name in columns if is_secret_column(str(name))]
         if secret:
             bad.append("select %s of %s" % (", ".join(secret), table))
-    return Access(tuple(bad), bool(bad or tables or _elsewhere(export, role)), tuple(sorted(set(tables))))
+    hidden = (export.get("metadata", export).get("graphql_schema_introspection") or {}).get("disabled_for_roles") or []
+    used = bool(bad or tables or _elsewhere(export, role))
+    return Access(tuple(bad), used, tuple(sorted(set(tables))), role not in hidden)
 
 
 def _elsewhere(export: Any, role: str) -> bool:

@@ -10,6 +10,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 from urllib.parse import urlsplit
 
 from ansible_collections.nself.prod.plugins.module_utils.audit.checks.cors import origin_problem
+from ansible_collections.nself.prod.plugins.module_utils.audit.units import whole_number
 from ansible_collections.nself.prod.plugins.module_utils.change.guard import Refused
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.hasura_permissions import Access
 from ansible_collections.nself.prod.plugins.module_utils.change.tables.hasura import (
@@ -27,18 +28,36 @@ REFUSED = "none"  # the option's word for no role
 _ROLE = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,62}\Z")
 
 
-def variables(options: Mapping[str, Any]) -> Dict[str, str]:
-    """Return {variable: value} of the plain options."""
+def variables(options: Mapping[str, Any], defaults: Mapping[str, Any], now: Mapping[str, str]) -> Dict[str, str]:
+    """Return {variable: value} of the plain options. now: the engine's environment as its files give it.
+
+    A default never takes the place of a stricter value that the deployment has already.
+    """
     out = {}
     for option, name in VARIABLES.items():
         value = options[option]
-        if isinstance(value, bool):
+        if value is None:
+            continue
+        needed = option == "enabled_apis" and options["permissions"]  # which are set through one of them
+        if value == defaults[option] and not needed and _is_stricter(now.get(name, ""), value):
+            out[name] = now[name]
+        elif isinstance(value, bool):
             out[name] = "true" if value else "false"
         elif isinstance(value, (list, tuple)):
             out[name] = ",".join(str(item) for item in value)
         else:
             out[name] = str(value)
     return out
+
+
+def _is_stricter(text: str, default: Any) -> bool:
+    """Tell whether the engine takes less by a setting's text than by a default: fewer APIs, connections or seconds."""
+    if isinstance(default, bool) or not text.strip():
+        return False
+    if isinstance(default, int):
+        number = whole_number(text)
+        return number is not None and 0 < number < default
+    return {part.strip().lower() for part in text.split(",")} < set(default)
 
 
 def check_options(options: Mapping[str, Any]) -> None:
@@ -85,14 +104,8 @@ def cors(wanted: Optional[Sequence[str]], now: str, settings: Mapping[str, str])
     problems = [(origin, origin_problem(origin)) for origin in origins]
     good = tuple(dict.fromkeys(origin for origin, problem in problems if problem is None))
     dropped = [str(problem) for _origin, problem in problems if problem]
-    told = (
-        [
-            "Hasura allows fewer origins than it is told by the project's own files: %s. Name your own in hasura_cors_domains"
-            % "; ".join(dropped)
-        ]
-        if dropped
-        else []
-    )
+    text = "Hasura allows not all the origins that are named: %s. Name your own, with https, in hasura_cors_domains"
+    told = [text % "; ".join(dropped)] if dropped else []
     if good or (wanted is not None and not origins):
         return Cors(good, tuple(told))
     own = _own_origins(settings)
@@ -164,8 +177,13 @@ def strangers(wanted: Optional[str], now: str, running: str, access: Optional[Ac
         return Strangers("", (text,))
     if not access.used:
         return Strangers("")
+    if not access.shown:
+        return Strangers(role)
     seen = ", ".join(access.tables) or "actions or remote schemas"
-    text = "Hasura: everybody without a token acts as %s and sees the schema of %s; set hasura_unauthorized_role: none to refuse them"
+    text = (
+        "Hasura: everybody without a token acts as %s and sees the schema of %s; switch introspection off for that role in the metadata, or set "
+        "hasura_unauthorized_role: none to refuse them"
+    )
     return Strangers(role, (text % (role, seen),))
 
 

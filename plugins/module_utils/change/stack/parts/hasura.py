@@ -25,6 +25,7 @@ from ansible_collections.nself.prod.plugins.module_utils.parse.hasura_metadata i
 )
 
 START_SECONDS = 60.0  # that an engine may take until it answers
+_APIS = table.VARIABLES["enabled_apis"]
 CLI_CONFIG = "hasura/config.yaml"  # of the hasura CLI, which may hold the admin secret
 
 
@@ -36,7 +37,7 @@ class Hasura(Part):
         "console_enabled": {"type": "bool", "default": False},
         "dev_mode": {"type": "bool", "default": False},
         "telemetry_enabled": {"type": "bool", "default": False},
-        "allowlist_enabled": {"type": "bool", "default": False},
+        "allowlist_enabled": {"type": "bool"},
         "enabled_apis": {"type": "list", "elements": "str", "choices": table.APIS, "default": ["graphql", "metadata"]},
         "cors_domains": {"type": "list", "elements": "str"},
         "log_level": {"type": "str", "choices": table.LOG_LEVELS},
@@ -84,7 +85,8 @@ class Hasura(Part):
                 found[table.ADMIN_SECRET] = secret.FROM_FILES
             if found:
                 fragment.setdefault(service, {}).setdefault("environment", {}).update(found)
-        if "metadata" not in self.options["enabled_apis"] and self.stack.of("auth"):
+        apis = [str(item["environment"].get(_APIS, "metadata")) for name, item in fragment.items() if name in services]
+        if self.stack.of("auth") and not all("metadata" in text for text in apis):
             plan.left.append("Hasura serves no metadata API: hasura-auth cannot set up its tables there when it starts")
         plan.fragment = {"services": fragment}
         plan.left = list(dict.fromkeys(plan.left))
@@ -146,10 +148,9 @@ class Hasura(Part):
         """Return what one engine is told."""
         model, raw = self._model(service), _variables(self.stack.raw.get(service))
         running = self.stack.environment(service)
-        values: Dict[str, Optional[str]] = dict(settings.variables(self.options))
-        allowed = settings.cors(
-            self.options["cors_domains"], str(model.get(table.CORS_DOMAIN) or ""), self.stack.variables
-        )
+        values: Dict[str, Optional[str]] = dict(settings.variables(self.options, _DEFAULTS, model))
+        origins = str(model.get(table.CORS_DOMAIN) or self.stack.variables.get(table.CORS_DOMAIN, ""))
+        allowed = settings.cors(self.options["cors_domains"], origins, self.stack.variables)
         plan.left += allowed.left
         values.update(allowed.variables(table.DISABLE_CORS in model))
         level = self.options["log_level"] or ("info" if model.get(table.LOG_LEVEL) == "debug" else None)
@@ -262,7 +263,7 @@ class Hasura(Part):
         granted = engine.grants()
         if granted:
             problems.append("it %s" % granted)
-        if now.get(table.ADMIN_SECRET) and "metadata" in self.options["enabled_apis"]:
+        if now.get(table.ADMIN_SECRET) and "metadata" in now.get(_APIS, "metadata"):
             if engine.lets_in(None):
                 problems.append("its metadata is given to whoever asks")
             if self._replaced and self._old_secret and engine.lets_in(self._old_secret):
@@ -286,6 +287,9 @@ class Hasura(Part):
             int(port) if port.isdigit() else int(table.PORT),
             found.get(table.ADMIN_SECRET, ""),
         )
+
+
+_DEFAULTS = {name: entry.get("default") for name, entry in Hasura.SPEC.items()}
 
 
 def _on_command_line(item: Mapping[str, Any]) -> bool:
