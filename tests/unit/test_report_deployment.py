@@ -111,6 +111,10 @@ def test_the_change_is_of_many_roles_and_fails_as_one():
         hardening.failure_of([{"tags": tags, "task": "Change it", "message": "nginx: no"}])
         == "deployment (Change it): nginx: no"
     )
+    killed = [
+        {"tags": tags, "task": "Change it", "message": "Module result deserialization failed: No start of json char"}
+    ]
+    assert "the host takes back by itself" in hardening.failure_of(killed)
     both = [{"tags": tags, "task": "A", "message": "x"}, {"tags": ["fail2ban"], "task": "B", "message": "y"}]
     assert hardening.failure_of(both) == "deployment (A): x; fail2ban (B): y"
 

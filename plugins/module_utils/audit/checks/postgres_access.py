@@ -53,7 +53,7 @@ WEAK_METHODS = ("trust", "password", "ident", "md5")
     "the stored verifiers of PostgreSQL, against which the known defaults, the roles' names and the deployment's own passwords are computed",
     "at least 32 characters and 128 bits, no default, and POSTGRES_PASSWORD is the password of POSTGRES_USER",
     Fix(
-        "postgres_audit",
+        "secrets",
         "Set a new password with `ALTER ROLE` and put the same one (`openssl rand -hex 32`) into POSTGRES_PASSWORD: the variable alone "
         "changes nothing after the first start.",
         (),
@@ -230,7 +230,7 @@ def _exposure(facts: Any, postgres: Record) -> str:
     Fix(
         "postgres_audit",
         "Create a role without SUPERUSER for each service, grant it what it needs, and put it into the service's database URL.",
-        ("postgres_audit_app_roles",),
+        ("postgres_audit_app_role: nself_app",),
         ("hasura", "auth"),
     ),
     refs=("PG:5.11",),

@@ -65,7 +65,7 @@ def _pgaudit(postgres: Record) -> str:
         "postgres_audit",
         "Create audit_logs (user_id, action, created_at, …) with an index on created_at and triggers or Hasura events that fill it, or load "
         "pgaudit with pgaudit.log = 'ddl, role, write'.",
-        (),
+        ("postgres_audit_tables",),
         ("postgres",),
     ),
     refs=("s:audit",),
@@ -108,7 +108,7 @@ def audit_log_live(facts: Any, policy: Any) -> Verdict:
         "postgres_audit",
         "Let another role own the log and its schema, `REVOKE UPDATE, DELETE, TRUNCATE` on it from the services' roles, and purge only what is "
         "older than 90 days.",
-        ("postgres_audit_app_roles",),
+        ("postgres_audit_app_role: nself_app", "postgres_audit_retention_days: 365"),
     ),
     refs=("s:audit",),
 )

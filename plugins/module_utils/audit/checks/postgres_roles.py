@@ -64,6 +64,7 @@ def privileged_roles(facts: Any, policy: Any) -> Verdict:
         "postgres_audit",
         "`REVOKE CREATE ON SCHEMA public FROM PUBLIC`; `ALTER FUNCTION … SET search_path = pg_catalog, pg_temp` and `REVOKE EXECUTE … FROM PUBLIC`; "
         "`DROP LANGUAGE …`.",
+        ("postgres_audit_revoke_public_create: true", "postgres_audit_mend_definers: true"),
     ),
     refs=("PG:4.5",),
 )

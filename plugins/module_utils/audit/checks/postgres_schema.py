@@ -36,6 +36,7 @@ def _table(item: Record) -> str:
         "postgres_audit",
         "Run `ALTER TABLE … ENABLE ROW LEVEL SECURITY` after writing policies for the roles that read the table; where Hasura's permissions "
         "are meant to be the only guard, waive the table.",
+        ("postgres_audit_rls",),
     ),
     refs=("s:rls",),
 )
@@ -63,7 +64,7 @@ def rls_enabled(facts: Any, policy: Any) -> Verdict:
     Fix(
         "postgres_audit",
         "Let services log in as a role that is no superuser, has no BYPASSRLS and owns no table, or run `ALTER TABLE … FORCE ROW LEVEL SECURITY`.",
-        ("postgres_audit_app_roles",),
+        ("postgres_audit_app_role: nself_app",),
         ("hasura", "auth"),
     ),
 )
@@ -103,6 +104,7 @@ def rls_enforced(facts: Any, policy: Any) -> Verdict:
         "postgres_audit",
         "Name the roles in TO, write the condition out, and read `(current_setting('hasura.user', true)::json ->> 'x-hasura-user-id')::uuid` "
         "in policies for writes only.",
+        ("postgres_audit_rls",),
     ),
     refs=("s:rls",),
 )

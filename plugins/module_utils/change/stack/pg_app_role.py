@@ -12,9 +12,11 @@ import re
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 from urllib.parse import unquote, urlsplit
 
+from ansible_collections.nself.prod.plugins.module_utils.change.changes import ChangeError
 from ansible_collections.nself.prod.plugins.module_utils.change.guard import Refused
-from ansible_collections.nself.prod.plugins.module_utils.change.stack.part import DatabaseUrl
-from ansible_collections.nself.prod.plugins.module_utils.change.stack.pg_database import Step
+from ansible_collections.nself.prod.plugins.module_utils.change.stack import shared
+from ansible_collections.nself.prod.plugins.module_utils.change.stack.part import DatabaseUrl, literal
+from ansible_collections.nself.prod.plugins.module_utils.change.stack.pg_database import Database, Step
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.pg_names import array, quoted, string
 from ansible_collections.nself.prod.plugins.module_utils.change.tables import postgres_audit_state as sql
 
@@ -80,13 +82,17 @@ def of_url(text: str) -> Optional[Tuple[str, str, str]]:
 
 def switch(
     services: Mapping[str, Mapping[str, Any]],
+    raw: Mapping[str, Mapping[str, Any]],
     hosts: Sequence[str],
     superusers: Sequence[str],
     database: str,
     name: str,
     only: Sequence[str],
 ) -> Switch:
-    """Return which settings of which services are to name the role. hosts: what the server is called; only: services, all where it is empty."""
+    """Return which settings of which services are to name the role.
+
+    services, raw: the compose model, filled in and not; hosts: what the server is called; only: services, all where it is empty.
+    """
     urls: List[DatabaseUrl] = []
     environment: Dict[str, Dict[str, str]] = {}
     left: List[str] = []
@@ -106,8 +112,6 @@ def switch(
         named = [key for key in USERS if given.get(key) in superusers]
         if not told and not (named and given.get("PGHOST", given.get("POSTGRES_HOST", given.get("DB_HOST"))) in hosts):
             continue
-        if service in hosts:
-            continue
         if only and service not in only:
             left.append(
                 "%s keeps logging in as a superuser, since postgres_audit_app_services does not name it" % service
@@ -120,14 +124,39 @@ def switch(
             )
             if not here:
                 continue
-        urls += [DatabaseUrl(service, key, user=name, password=REFERENCE) for key in here]
-        # What the server's own image reads of these is another matter: it is no client.
         changes = {key: name for key in named}
+        for key in here:
+            edit = DatabaseUrl(service, key, user=name, password=REFERENCE)
+            if shared.url(shared.environment(raw.get(service) or {}).get(key, ""), edit) is None:
+                # It comes as a whole from an env file, so it is written out here, but for the password.
+                changes[key] = shared.url(literal(given[key]), edit)
+            else:
+                urls.append(edit)
         if named:
             changes.update({key: REFERENCE for key in PASSWORDS if key in given})
         if changes:
             environment[service] = changes
     return Switch(urls, environment, left)
+
+
+# Whose sessions over the network are those of superusers.
+SUPERUSERS_SESSIONS = (
+    "SELECT coalesce(json_agg(DISTINCT host(a.client_addr)), '[]') FROM pg_stat_activity a "
+    "JOIN pg_roles r ON r.rolname = a.usename WHERE r.rolsuper AND a.client_addr IS NOT NULL"
+)
+
+
+def as_superuser(database: Database) -> List[str]:
+    """Return the services that have a session as a superuser now."""
+    stack, addresses = database.stack, {}
+    for service in stack.services:
+        if stack.running(service):
+            try:
+                addresses[stack.address(service)] = service
+            except ChangeError:
+                continue  # without a network of its own it has no session over one
+    found = database.ask({"sessions": SUPERUSERS_SESSIONS})["sessions"]
+    return sorted(addresses[address] for address in found if address in addresses)
 
 
 def still_used(services: Mapping[str, Mapping[str, Any]], name: str) -> List[str]:

@@ -10,6 +10,7 @@ from ansible_collections.nself.prod.plugins.module_utils.audit.checks.postgres_r
 from ansible_collections.nself.prod.plugins.module_utils.change.guard import Refused
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.pg_database import Step
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.pg_names import quoted, string
+from ansible_collections.nself.prod.plugins.module_utils.change.tables.postgres_audit_log import OWNER
 from ansible_collections.nself.prod.plugins.module_utils.parse import pg_verifier
 
 POWERS = (
@@ -29,8 +30,9 @@ def public_create(state: Mapping[str, Any]) -> List[Step]:
         if not item["public_create"]:
             continue
         name = quoted(schema)
-        keep = "".join("GRANT CREATE ON SCHEMA %s TO %s;" % (name, quoted(role)) for role in item["makers"])
-        words = ", apart from %s, who did" % ", ".join(item["makers"]) if item["makers"] else ""
+        makers = [role for role in item["makers"] if role != OWNER]
+        keep = "".join("GRANT CREATE ON SCHEMA %s TO %s;" % (name, quoted(role)) for role in makers)
+        words = ", apart from %s, who did" % ", ".join(makers) if makers else ""
         out.append(Step("nobody may create in schema %s just so%s" % (schema, words), "%sREVOKE CREATE ON SCHEMA %s FROM PUBLIC;" % (keep, name),
                         "GRANT CREATE ON SCHEMA %s TO PUBLIC;" % name))  # fmt: skip
     return out
@@ -40,7 +42,9 @@ def definers(state: Mapping[str, Any], mend: bool) -> "tuple[List[Step], List[st
     """Return what mends SECURITY DEFINER functions, and what is left to be told."""
     steps: List[Step] = []
     left: List[str] = []
-    roles = sorted(name for name, role in state["roles"].items() if role["login"] and not role["super"])
+    roles = sorted(
+        name for name, role in state["roles"].items() if role["login"] and not role["super"] and name != OWNER
+    )
     for item in state["definers"]:
         name, open_to_all = item["name"], item["public"] and not item["trigger"]
         if item["path"] and not open_to_all:
@@ -54,7 +58,7 @@ def definers(state: Mapping[str, Any], mend: bool) -> "tuple[List[Step], List[st
             continue
         kind = "PROCEDURE" if item["kind"] == "p" else "FUNCTION"
         if not item["path"]:
-            path = ", ".join(dict.fromkeys(["pg_catalog", quoted(item["schema"]), "public", "pg_temp"]))
+            path = ", ".join(dict.fromkeys(["pg_catalog", quoted(item["schema"]), quoted("public"), "pg_temp"]))
             steps.append(Step("%s looks for names in %s only" % (name, path), "ALTER %s %s SET search_path = %s;" % (kind, name, path),
                               "ALTER %s %s RESET search_path;" % (kind, name)))  # fmt: skip
         if open_to_all:

@@ -7,25 +7,15 @@ state: the sections of tables/postgres_audit_state.py.
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from ansible_collections.nself.prod.plugins.module_utils.change.guard import Refused
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.pg_database import Step
+from ansible_collections.nself.prod.plugins.module_utils.change.stack.pg_log_functions import Log, functions
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.pg_names import Table, array, body, quoted, string
 from ansible_collections.nself.prod.plugins.module_utils.change.tables import postgres_audit_log as sql
 
 READ_ONLY = frozenset({"SELECT"})
-
-
-class Log(NamedTuple):
-    """What is wanted of the log. tables: whose changes are recorded, None for those of DEFAULT_TABLES that there are."""
-
-    table: Table
-    tables: Optional[Tuple[Table, ...]]
-    hidden: Tuple[str, ...] = ()
-    days: int = 365
-    readers: Tuple[str, ...] = ()
-    writers: Tuple[str, ...] = ()
 
 
 def found(state: Mapping[str, Any], table: Table) -> Optional[Dict[str, Any]]:
@@ -65,7 +55,7 @@ def steps(state: Mapping[str, Any], log: Log) -> List[Step]:
     out = _owner(state, log)
     out += _table(there, log)
     types = {name: item["type"] for name, item in ((there or {}).get("columns") or {}).items()}
-    out += _functions(state["ours"], log, types)
+    out += functions(state["ours"], log, types)
     out += _guards(there, log)
     out += _grants(state, there, log)
     out += _recorders(state, log)
@@ -125,7 +115,7 @@ def _owner(state: Mapping[str, Any], log: Log) -> List[Step]:
                 "DROP SCHEMA %s;" % name,
             )
         )
-    elif not schema["public_usage"] and schema["owner"] != sql.OWNER and role is None:
+    elif not (schema["owner_usage"] or (role is None and schema["public_usage"])):
         name = quoted(log.table.schema)
         out.append(Step("%s may use the schema %s" % (sql.OWNER, log.table.schema), "GRANT USAGE ON SCHEMA %s TO %s;" % (name, sql.OWNER),
                         "REVOKE USAGE ON SCHEMA %s FROM %s;" % (name, sql.OWNER)))  # fmt: skip
@@ -194,61 +184,6 @@ BEGIN
     END LOOP;
 END
 """
-
-
-def bodies(log: Log, types: Mapping[str, str]) -> Dict[str, str]:
-    """Return {signature: body} of the functions. types: of the columns that a log found there has."""
-    name = log.table.sql
-    record = sql.RECORD.substitute(
-        log=name,
-        who=string(sql.UUID if types.get("user_id", "uuid") == "uuid" else "."),
-        record=string(sql.UUID if types.get("resource_id", "text") == "uuid" else "."),
-        noise=array(list(sql.NOISE)),
-    )
-    refuse = sql.REFUSE.substitute(owner=string(sql.OWNER), days=log.days) if log.days else sql.REFUSE_ALWAYS
-    out = {
-        "hidden(column_name text)": sql.HIDDEN.substitute(
-            secret=string(sql.SECRET_COLUMN), hidden=array(sorted(log.hidden))
-        ),
-        "shown(data jsonb)": sql.VALUES.substitute(largest=sql.LARGEST),
-        "record()": record,
-        "refuse()": refuse,
-    }
-    if log.days:
-        out["purge()"] = sql.PURGE.substitute(log=name, days=log.days, name=string(str(log.table)))
-    return out
-
-
-def _functions(ours: Optional[Mapping[str, Any]], log: Log, types: Mapping[str, str]) -> List[Step]:
-    there = (ours or {}).get("functions") or {}
-    wanted = bodies(log, types)
-    out = []
-    for signature, text in wanted.items():
-        old = there.get(signature)
-        returns, language, volatility, definer = sql.FUNCTIONS[signature]
-        # What is plain SQL runs within the others; without a path of its own the planner can take it apart.
-        path = sql.PATH if language == "plpgsql" else None
-        if old and (old["body"], old["definer"], old["path"], old["owner"], old["public"], old["returns"]) == (
-            text, definer, path, sql.OWNER, False, returns):  # fmt: skip
-            continue
-        full = "%s.%s" % (sql.SCHEMA, signature)
-        make = "CREATE OR REPLACE FUNCTION %s RETURNS %s LANGUAGE %s %s%s%s AS %s;" % (
-            full, returns, language, volatility, " SECURITY DEFINER" if definer else "",
-            " SET search_path = %s" % path if path else "", body(text))  # fmt: skip
-        after = "ALTER FUNCTION {0} OWNER TO {1};\nREVOKE ALL ON FUNCTION {0} FROM PUBLIC;".format(full, sql.OWNER)
-        undo = "DROP FUNCTION %s;" % full
-        if old:
-            # Back to the old words, with our own attributes: those that differed were not ours.
-            undo = make.replace(body(text), body(old["body"])) if old["returns"] == returns else ""
-        out.append(Step("function %s %s" % (full, "is changed" if old else "is made"), make + "\n" + after, undo))
-    if "purge()" in there and not log.days:
-        out.append(
-            Step(
-                "function %s.purge() goes: nothing is to be removed" % sql.SCHEMA,
-                "DROP FUNCTION %s.purge();" % sql.SCHEMA,
-            )
-        )
-    return out
 
 
 def _guards(there: Optional[Mapping[str, Any]], log: Log) -> List[Step]:
@@ -389,6 +324,13 @@ def _entry(log: Log, changes: Sequence[str]) -> Step:
         "an entry in %s says so" % log.table,
         "INSERT INTO %s (action, resource_type, new_values, db_user) VALUES ('AUDIT', %s, (%s), session_user);"
         % (log.table.sql, string(str(log.table)), text),
+    )
+
+
+def probe(log: Log) -> Step:
+    """Return a step that always fails, and says in its error what the log did: SEEN where all is as it should be. Nothing of it stays."""
+    return Step(
+        "an entry of a probe", "DO %s;" % body(sql.PROBE.substitute(log=log.table.sql, key=string(sql.PROBE_KEY)))
     )
 
 

@@ -152,6 +152,34 @@ BEGIN
     RETURN gone;
 END
 """)
+# Writes through a trigger of its own and then tries to change the entry: the superuser himself, whom only the guards stop.
+PROBE_KEY = "00000000-0000-4000-8000-000000000000"
+SEEN = "probe: recorded, update refused, delete refused"
+PROBE = Template("""
+DECLARE
+    seen text := 'probe: not recorded';
+BEGIN
+    CREATE TEMPORARY TABLE nself_audit_probe (id uuid PRIMARY KEY, password text);
+    CREATE TRIGGER rows AFTER INSERT ON pg_temp.nself_audit_probe FOR EACH ROW EXECUTE FUNCTION nself_audit.record('id');
+    PERFORM set_config('hasura.user', '{"x-hasura-role": "probe"}', true);
+    INSERT INTO pg_temp.nself_audit_probe VALUES ($key, 'probe');
+    IF EXISTS (SELECT FROM $log WHERE created_at = now() AND hasura_role = 'probe' AND resource_id::text = $key
+            AND new_values ->> 'password' = '[hidden]') THEN
+        seen := 'probe: recorded';
+    END IF;
+    BEGIN
+        UPDATE $log SET action = action WHERE false;
+    EXCEPTION WHEN insufficient_privilege THEN
+        seen := seen || ', update refused';
+    END;
+    BEGIN
+        DELETE FROM $log WHERE created_at = now();
+    EXCEPTION WHEN insufficient_privilege THEN
+        seen := seen || ', delete refused';
+    END;
+    RAISE EXCEPTION '%', seen;
+END
+""")
 # signature: (returns, language, volatility, SECURITY DEFINER)
 FUNCTIONS = {
     "hidden(column_name text)": ("boolean", "sql", "IMMUTABLE", False),

@@ -114,6 +114,7 @@ SECTIONS: Dict[str, str] = {
     "schemas": """
         SELECT json_object_agg(n.nspname, json_build_object(
             'owner', pg_get_userbyid(n.nspowner), 'public_create', has_schema_privilege('public', n.oid, 'CREATE'),
+            'owner_usage', (SELECT has_schema_privilege(o.oid, n.oid, 'USAGE') FROM pg_roles o WHERE o.rolname = 'nself_audit'),
             'public_usage', has_schema_privilege('public', n.oid, 'USAGE'),
             'makers', (SELECT coalesce(json_agg(r.rolname ORDER BY r.rolname), '[]') FROM pg_roles r WHERE r.rolcanlogin AND NOT r.rolsuper
                        AND NOT pg_has_role(r.oid, n.nspowner, 'USAGE')

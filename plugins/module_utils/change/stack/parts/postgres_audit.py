@@ -14,58 +14,23 @@ from ansible_collections.nself.prod.plugins.module_utils.change.guard import Mis
 from ansible_collections.nself.prod.plugins.module_utils.change.stack import pg_app_role, pg_hygiene, pg_log, pg_rls
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.part import Part, Plan
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.pg_database import Database, Step
+from ansible_collections.nself.prod.plugins.module_utils.change.stack.pg_log_functions import Log
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.pg_names import Table, name_in, string, table_of
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.pg_purge import Purge
 from ansible_collections.nself.prod.plugins.module_utils.change.tables import postgres_audit_log as log_sql
 from ansible_collections.nself.prod.plugins.module_utils.change.tables import postgres_audit_state as state_sql
+from ansible_collections.nself.prod.plugins.module_utils.change.tables.postgres_audit_options import SPEC
 from ansible_collections.nself.prod.plugins.module_utils.parse import pg_verifier
 
 SHORTEST_DAYS = 90  # for which a log is kept: most break-ins are found after months
 SCRAM = "scram-sha-256"
-_STRINGS: Dict[str, Any] = {"type": "list", "elements": "str", "default": []}
 
 
 class PostgresAudit(Part):
     """See Part. The database is read anew by plan() and settle(), so that each takes only the steps that are missing."""
 
     name = "postgres_audit"
-    SPEC = {
-        "log": {"type": "bool", "default": True},
-        "schema": {"type": "str", "default": "public"},
-        "tables": {"type": "list", "elements": "str"},
-        "hidden_columns": _STRINGS,
-        "retention_days": {"type": "int", "default": 365},
-        "readers": _STRINGS,
-        "writers": _STRINGS,
-        "pgaudit": {"type": "bool", "default": True},
-        "pgaudit_log": {"type": "str", "default": "ddl, role"},
-        "rls": {
-            "type": "list",
-            "elements": "dict",
-            "default": [],
-            "options": {
-                "table": {"type": "str", "required": True},
-                "user_column": {"type": "str", "required": True},
-                "claim": {"type": "str", "default": "x-hasura-user-id"},
-                "roles": _STRINGS,
-                "writes": {"type": "str", "default": "own", "choices": ["own", "none"]},
-                "admin_roles": {"type": "list", "elements": "str", "default": ["admin"]},
-                "without_session": {"type": "bool", "default": False},
-                "replaces": _STRINGS,
-            },
-        },
-        "app_role": {"type": "str", "default": ""},
-        "app_role_state": {"type": "str", "default": "present", "choices": ["present", "absent"]},
-        "app_services": _STRINGS,
-        "app_owned_schemas": {
-            "type": "list",
-            "elements": "str",
-            "default": ["hdb_catalog", "hdb_views", "auth", "storage"],
-        },
-        "privileged_roles": {"type": "list", "elements": "str"},
-        "revoke_public_create": {"type": "bool", "default": True},
-        "mend_definers": {"type": "bool", "default": False},
-    }
+    SPEC = SPEC
     SECRETS = (pg_app_role.SETTING,)
 
     database: Optional[Database] = None
@@ -123,9 +88,9 @@ class PostgresAudit(Part):
         if schema.startswith("pg_") or schema in ("information_schema", "hdb_catalog", log_sql.SCHEMA):
             raise Refused("postgres_audit_schema: %s is no place for the audit log" % schema)
         tables = given["tables"]
-        self.log: Optional[pg_log.Log] = None
+        self.log: Optional[Log] = None
         if given["log"]:
-            self.log = pg_log.Log(
+            self.log = Log(
                 Table(schema, log_sql.TABLE),
                 None
                 if tables is None
@@ -160,7 +125,13 @@ class PostgresAudit(Part):
         superusers = [name for name, role in state["roles"].items() if role["super"]]
         services = {name: item for name, item in self.stack.services.items() if self.stack.role(name) != "postgres"}
         self._switch = pg_app_role.switch(
-            services, self._hosts(), superusers, state["server"]["database"], self.app, self.options["app_services"]
+            services,
+            self.stack.raw,
+            self._hosts(),
+            superusers,
+            state["server"]["database"],
+            self.app,
+            self.options["app_services"],
         )
         exporters = [name for name in self._switch.services if name in pg_app_role.EXPORTERS]
         self.wish = self.wish._replace(monitor=bool(exporters))
@@ -178,7 +149,15 @@ class PostgresAudit(Part):
                 "services": {name: {"environment": values} for name, values in self._switch.environment.items()}
             }
         plan.left += self._switch.left
-        public = sorted(set(state["schemas"]) - set(self.wish.owned) - {log_sql.SCHEMA})
+        plan.left += [
+            "%s logs in to PostgreSQL as a superuser, by a setting that is not known here: change it by hand" % name
+            for name in pg_app_role.as_superuser(self._there())
+            if name not in self._switch.services and not any(line.startswith(name + " ") for line in self._switch.left)
+        ]
+        ours = set(self.wish.owned) | {log_sql.SCHEMA}
+        public = sorted(
+            name for name, item in state["schemas"].items() if name not in ours and item["owner"] != self.app
+        )
         plan.left.append(
             "tables in %s stay the superuser's: where Hasura's migrations or its console change them, add the schema to "
             "postgres_audit_app_owned_schemas" % ", ".join(public)
@@ -340,7 +319,7 @@ class PostgresAudit(Part):
         if missing:
             raise Mismatch("PostgreSQL does not hold what it was told: " + missing[0].what)
         if self.log:
-            self._refuses(self.log)
+            self._records(self.log)
         for text in self.purge.problems():
             raise Mismatch(text)
         if self.wanted:
@@ -351,33 +330,21 @@ class PostgresAudit(Part):
             )
             self._no_superuser()
 
-    def _refuses(self, log: pg_log.Log) -> None:
-        """Try to change entries, of which none is meant, as the superuser himself."""
+    def _records(self, log: Log) -> None:
+        """Have a trigger write an entry, and try to change it."""
         try:
-            self._there().run(
-                [Step("an update of the audit log", "UPDATE %s SET action = action WHERE false;" % log.table.sql)]
-            )
+            self._there().run([pg_log.probe(log)])
         except ChangeError as error:
-            if "is append-only" in str(error):
+            if log_sql.SEEN in str(error):
                 return
-            raise
-        raise Mismatch("%s lets entries be changed" % log.table)
+            raise Mismatch("%s does not do what it is for: %s" % (log.table, error)) from None
+        raise Mismatch("%s: the probe of it ended in nothing" % log.table)
 
     def _no_superuser(self) -> None:
         """Look for sessions of superusers from the services that were switched. Those of containers that are gone end at once."""
-        addresses = {}
-        for service in self._switch.services:
-            if self.stack.running(service):
-                addresses[self.stack.address(service)] = service
-        query = {
-            "sessions": "SELECT coalesce(json_agg(DISTINCT host(a.client_addr)), '[]') FROM pg_stat_activity a "
-            "JOIN pg_roles r ON r.rolname = a.usename WHERE r.rolsuper AND a.client_addr IS NOT NULL"
-        }
         found: List[str] = []
         for _attempt in range(10):
-            found = sorted(
-                addresses[address] for address in self._there().ask(query)["sessions"] if address in addresses
-            )
+            found = [name for name in pg_app_role.as_superuser(self._there()) if name in self._switch.services]
             if not found:
                 return
             time.sleep(1)
