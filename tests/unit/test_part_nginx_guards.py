@@ -9,7 +9,7 @@ from ansible_collections.nself.prod.plugins.module_utils.change.guard import Ref
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.nginx_guards import origin_entries
 from ansible_collections.nself.prod.plugins.module_utils.deployment.nginx_sites import http_of
 from ansible_collections.nself.prod.plugins.module_utils.host import Completed
-from nginx_projects import SITE, effective, guards, planned, stack, text_of
+from nginx_projects import SITE, effective, guards, part, planned, stack, text_of
 
 # -- who is let in ---------------------------------------------------------------------------------------------------------
 
@@ -125,3 +125,12 @@ def test_users_come_as_hashes_into_a_file_that_only_nginx_reads():
         with pytest.raises(Refused, match="nginx_console_users") as caught:
             planned(deployment, {"NGINX_CONSOLE_USERS": bad})
         assert "plain" not in str(caught.value)
+
+
+def test_a_login_for_everything_that_there_is_already_stays_the_only_one():
+    deployment = stack(extra={"conf.d/own.conf": "auth_basic x;\nauth_basic_user_file /etc/nginx/users;\n"})
+    one = part(deployment)
+    plan = one.plan()
+    names = [item.name for item in http_of(effective(deployment, plan))]
+    assert names.count("auth_basic") == 1 and any("own.conf line 1: nginx has a login" in line for line in plan.left)
+    assert not any(item.refused for item in one._expected)

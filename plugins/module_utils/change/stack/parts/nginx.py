@@ -124,7 +124,15 @@ class Nginx(Part):
         copies = Copies(configuration, singles, explicit, self.options["mend_sites"])
         guards = Guards(configuration, self._role_of, self._asks, self.options)
         blocks = [render.headers(self.options, guards.servers, copies.kept)]
-        blocks.append(guards.maps(self._origins(configuration, left) if guards.of("auth") else []))
+        own = named(configuration.http, "auth_basic") + named(configuration.http, "auth_basic_user_file")
+        if own:
+            left.append(
+                "%s: nginx has a login of its own for everything, so the role sets none for consoles, Hasura's APIs for administrators and "
+                "foreign pages" % configuration.place(own[0])
+            )
+            guards.servers_unguarded()
+        else:
+            blocks.append(guards.maps(self._origins(configuration, left) if guards.of("auth") else []))
         blocks += self._limits(configuration, copies, guards)
         self._logs = self.options["logs_on_host"] and self._rotates(left)
         if self._logs:
