@@ -27,7 +27,7 @@ CHECKOUT := $(shell pwd -P | sha256sum | cut -c1-8)
 SOCKETS := /tmp/nself-prod-$(CHECKOUT)
 TEST_ENV := env PATH="$(BIN):$(PATH)" ANSIBLE_HOME=$(CACHE)/ansible ANSIBLE_COLLECTIONS_PATH=$(CURDIR)/playbooks/collections \
 	ANSIBLE_SSH_CONTROL_PATH_DIR=$(SOCKETS) NSELF_PROD_CHECKOUT=$(CHECKOUT) NO_COLOR=1
-SCENARIOS := check stack harden lockout lockdown consumer
+SCENARIOS := check stack harden deployment lockout lockdown consumer
 STEPS := lint unit targets docs build sanity $(SCENARIOS:%=molecule-%)
 
 .PHONY: help
@@ -47,6 +47,7 @@ help:
 	@echo 'make stack    bring up the hosts with a whole deployment, audit them and keep them (make stack-down removes them)'
 	@echo 'make truth    break one thing after the other on a live host, ask other tools about it, write docs/truth.md (half an hour)'
 	@echo 'make lockout-page  inject every fault into guarded runs over SSH, write docs/lockout.md of what became of them (a quarter of an hour)'
+	@echo 'make stack-faults-page  inject every fault into the hardening of a deployment, write docs/deployment-faults.md (an hour)'
 	@echo 'make loop     break one thing after the other on a hardened host, have the roles mend it, write docs/closed-loop.md (half an hour)'
 	@echo 'make bench    one audit, and a second hardening, beside ping and Lynis, in one run'
 	@echo 'make proof    everything, with every Python at hand, the proof of truth and the benchmark'
@@ -144,6 +145,11 @@ lockout-page: test-venv images
 	@NSELF_PROD_PROOF=1 $(call MOLECULE,lockout,test)
 	$(BIN)/python tests/lockout/page.py $(CACHE)/lockout/results.json
 
+.PHONY: stack-faults-page
+stack-faults-page: test-venv images
+	@mkdir -p -m 0700 $(SOCKETS)
+	@$(TEST_ENV) MOLECULE_EPHEMERAL_DIRECTORY=$(CACHE)/molecule/deployment tests/stackfaults/all
+
 .PHONY: loop
 loop: test-venv images
 	@mkdir -p -m 0700 $(SOCKETS)
@@ -156,7 +162,7 @@ bench: test-venv images
 
 .PHONY: proof
 proof: test-venv engine
-	@NSELF_PROD_PROOF=1 tests/tools/run-steps $(STEPS) truth lockout-page loop bench
+	@NSELF_PROD_PROOF=1 tests/tools/run-steps $(STEPS) truth lockout-page stack-faults-page loop bench
 
 .PHONY: clean
 clean:

@@ -32,4 +32,6 @@ def sorted_out(args: dict[str, Any]) -> dict[str, Any]:
         return args  # the module says what is wrong with them
     found = {name: value for name, value in settings.items() if is_secret_name(str(name))}
     plain = {name: value for name, value in settings.items() if name not in found}
-    return dict(args, settings=plain, secrets={**found, **(secrets or {})})
+    # A role passes "" where it was given none.
+    given = {name: value for name, value in (secrets or {}).items() if value not in (None, "")}
+    return dict(args, settings=plain, secrets={**found, **given})

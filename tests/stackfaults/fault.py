@@ -22,7 +22,7 @@ class Fault:
     """One fault.
 
     name: a sentence that says what is wrong; expected: what has to become of the change; says: regular expression that the run's output
-    has to match: it names the cause; tags: the roles of the run; options: its variables.
+    has to match: it names the cause; tags: the roles of the run; options: its variables, which the next run does not have.
 
     Shell on the host as root, with the words of prelude.sh: breaks (before the run) and mends (what takes that away again, after the
     stack was compared with what it was before the run), during (in the run, as soon as the condition `at` holds), heals (what takes

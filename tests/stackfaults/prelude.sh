@@ -27,8 +27,14 @@ works() {
     setting REDIS_PASSWORD | docker exec -i "$(container redis)" sh -c 'read -r REDISCLI_AUTH; export REDISCLI_AUTH; redis-cli ping' | grep -qx PONG
 }
 
-# Nobody of the run is left on the host.
-module_gone() { ! pgrep -f '[A]nsiballZ_nself_deployment' >/dev/null; }
+booted() { systemctl is-system-running 2>/dev/null | grep -qxE 'running|degraded'; }
+
+# The process that changes the deployment, as its guard knows it; and whether nothing of a run goes on, nor a rollback.
+changer() { cut -d ' ' -f 1 /etc/nself-prod/rollback/applier; }
+at_rest() {
+    flock --nonblock /run/nself-prod-deployment.lock true || return 1
+    ! systemctl is-active nself-prod-rollback.timer nself-prod-rollback.service | grep -qxE 'active|activating'
+}
 
 # An image of the same service that does something else at its start: $1: image, $2: shell before the service's own command.
 image_that() {

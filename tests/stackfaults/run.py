@@ -62,11 +62,9 @@ class StackHost(Host):
         self._docker("python3 %s/state.py back" % self.place, seconds=400)
 
     def gone_and_come(self):
-        """Take the power away and give it back; wait until its engine answers."""
+        """Take the power away and give it back; wait until the host has booted and its engine answers."""
         self.reboot()
-        with open(ROOT / "molecule/check/files/writable-cgroups.sh", encoding="utf-8") as stream:
-            self._docker("sh -s", stream.read())
-        self.sh("systemctl reset-failed docker.service containerd.service; systemctl start docker.service", 120)
+        self.sh("wait_for 120 booted\nwait_for 120 docker info", 260)
 
 
 @dataclass
@@ -123,10 +121,9 @@ class Attempt:
         self.measured.took = round(time.monotonic() - started, 1)
         return self.measured
 
-    def play(self, controller, check=False):
-        options = dict(OPTIONS, **self.fault.options)
-        words = ["--tags", ",".join(self.fault.tags), *(["--check"] if check else [])]
-        return controller.play(ROOT / "playbooks/harden.yml", options, *words)
+    def play(self, controller, options):
+        words = ["--tags", ",".join(self.fault.tags)]
+        return controller.play(ROOT / "playbooks/harden.yml", dict(OPTIONS, **options), *words)
 
     def _attempt(self):
         host, fault, measured = self.host, self.fault, self.measured
@@ -141,7 +138,7 @@ class Attempt:
             controller.connect()
             watcher = host.watch(fault.at, fault.during)
             try:
-                process = self.play(controller)
+                process = self.play(controller, fault.options)
                 self._meanwhile(controller, process, watcher)
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     process.wait(LONGEST)
@@ -170,7 +167,7 @@ class Attempt:
                 self.measured.mistakes.append("the run had ended before the fault")
         elif what == "kill":
             controller.kill(process)
-            self.host.sh("wait_for 300 module_gone", 320)
+            self.host.sh("wait_for 300 at_rest", 320)
         elif what == "reboot":
             self.host.gone_and_come()
             # Its connection is gone; nobody has told the controller.
@@ -178,7 +175,7 @@ class Attempt:
         elif what == "beside":
             second = Controller(self.host)
             try:
-                twin = self.play(second)
+                twin = self.play(second, self.fault.options)
                 twin.wait(LONGEST)
                 text = twin.path.read_text(encoding="utf-8", errors="replace")
                 self.measured.beside = refusal(text)
@@ -197,7 +194,8 @@ class Attempt:
         measured.seconds = round(time.monotonic() - ended, 1)
         measured.changed = difference(before, host.state())
         measured.message = refusal(measured.output)
-        touched = bool(host.sh("recreating && echo yes || :").strip())
+        # What happens in the middle happens once a container has gone.
+        touched = fault.during or fault.from_outside or host.sh("recreating && echo yes || :").strip()
         if fault.expected == NEXT_RUN:
             # It is for the next run to mend; what is asked of it is asked there.
             measured.outcome = NEXT_RUN
@@ -232,7 +230,7 @@ class Attempt:
     def _again(self, controller):
         """The next run, with nothing wrong any more, has to succeed, and to leave a stack that works."""
         controller.disconnect()
-        process = self.play(controller)
+        process = self.play(controller, {})
         try:
             code = process.wait(LONGEST)
         except subprocess.TimeoutExpired:
@@ -263,6 +261,7 @@ def attempts(host, faults, show=lambda measured: None):
     left = difference(host.kept, host.state())
     if left:
         out.append(Measured("the host in the end", mistakes=["not as before: %s" % line for line in left]))
+        show(out[-1])
     return out
 
 
@@ -287,7 +286,12 @@ def main():
     given = parser.parse_args()
     name, _equals, container = given.host.partition("=")
 
+    results = []
+
     def show(found):
+        results.append(found)
+        if given.results:
+            write(pathlib.Path(given.results), results)
         state = "FAILED" if found.mistakes else "ok    "
         print(
             "%s %5.1f s  %s: %s (%s)" % (state, found.took, found.name, found.outcome, found.message[:300]), flush=True
@@ -298,8 +302,6 @@ def main():
             print(found.output, flush=True)
 
     results = attempts(StackHost(name, container, given.folder), chosen(given.lean, given.only), show)
-    if given.results:
-        write(pathlib.Path(given.results), results)
     failed = sum(1 for item in results if item.mistakes)
     print("%d as they have to be, %d not" % (len(results) - failed, failed))
     sys.exit(1 if failed or not results else 0)

@@ -69,10 +69,11 @@ def services():
             out["one-off of " + labels[LABEL + "service"]] = item["Name"]
             continue
         host = item["HostConfig"]
+        status = "once" if host["RestartPolicy"]["Name"] in ("", "no") else item["State"]["Status"]
         parts = (
             labels[LABEL + "config-hash"][:16],
             item["Image"][7:19],
-            item["State"]["Status"],
+            status,
             host["ReadonlyRootfs"],
         )
         out["service " + labels[LABEL + "service"]] = "%s %s %s readonly=%s" % parts

@@ -120,9 +120,12 @@ MEANWHILE = (
     ),
     Fault(
         "the change is killed in the middle (SIGKILL)",
-        NEXT_RUN,
-        during="pkill -KILL -f '[A]nsiballZ_nself_deployment'",
+        TAKEN_BACK,
+        r"takes\s+back\s+by\s+itself",
+        during="kill -KILL $(changer)",
+        heals="wait_for 300 at_rest",
         lean=True,
+        note="A watch on the host sees that the process is gone.",
     ),
     Fault(
         "a second run at the same time",
@@ -145,8 +148,10 @@ MEANWHILE = (
     ),
     Fault(
         "the host loses its power in the middle",
-        NEXT_RUN,
+        TAKEN_BACK,
         from_outside="reboot",
+        heals="wait_for 300 at_rest",
+        note="It is taken back when the host has booted.",
     ),
 )
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The closed loop: break one thing on a hardened host, and harden.yml with the tag of the role that its check names has to mend it.
 
-    loop.py CONTAINER --inventory INVENTORY --host NAME [--lean] [--hardened] [--only PATTERN] [--options JSON] [--results FILE]
+    loop.py CONTAINER --inventory INVENTORY --host NAME [--lean|--lean-deployment] [--hardened] [--only PATTERN] [--options JSON] [--results FILE]
 
 Nothing is mended by hand: after each break harden.yml runs, and every verdict has to be as before the break.
 """
@@ -21,6 +21,9 @@ import time
 TESTS = pathlib.Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(TESTS), str(TESTS.parent / "playbooks/collections")]
 
+from ansible_collections.nself.prod.plugins.plugin_utils.report import deployment  # noqa: E402
+
+from truth import mending_deployment  # noqa: E402
 from truth.mending import LEAN, STAYS, VARIABLES, mendable, roles_of, together  # noqa: E402
 from truth.run import compare, difference  # noqa: E402
 from truth.target import OPTIONS, ROOT, Failed, Target  # noqa: E402
@@ -61,8 +64,10 @@ def unbroken(mutation, broken):
 def attempt(target, hardener, mutation, baseline):
     """Break, audit, harden, audit; return (seconds of the run, mistakes)."""
     mistakes, seconds = [], 0.0
+    # What is broken in compose's model is broken in the part of these roles: they win over all that is written above.
+    whose = "roles='%s'\n" % " ".join(role for role in roles_of(mutation) if role in deployment.ROLES)
     try:
-        target.sh(mutation.breaks)
+        target.sh(whose + mutation.breaks)
         broken = target.audit()
         mistakes += unbroken(mutation, broken)
         started = time.monotonic()
@@ -96,6 +101,7 @@ def main():
     parser.add_argument("--inventory", required=True)
     parser.add_argument("--host", required=True, help="its name in the inventory")
     parser.add_argument("--lean", action="store_true", help="only the breaks that stand for their roles, all at once")
+    parser.add_argument("--lean-deployment", action="store_true", help="only those that stand for a deployment's roles")
     parser.add_argument("--hardened", action="store_true", help="it is hardened already")
     parser.add_argument("--only", default="*", help="pattern of names, checks or roles")
     parser.add_argument("--options", default=json.dumps(OPTIONS), help="JSON: options of the audit")
@@ -108,9 +114,10 @@ def main():
         for item in mendable()
         if any(fnmatch.fnmatchcase(name, given.only) for name in (item.name, *item.flips, *roles_of(item)))
     ]
-    if given.lean:
-        # In one run: it is the same roles that mend the same things.
-        chosen = [together([item for item in chosen if item.name in LEAN])]
+    for asked, names in ((given.lean, LEAN), (given.lean_deployment, mending_deployment.LEAN)):
+        if asked:
+            # In one run: it is the same roles that mend the same things.
+            chosen = [together([item for item in chosen if item.name in names])]
     target.install()
     if not given.hardened:
         started = time.monotonic()

@@ -7,6 +7,7 @@ from __future__ import annotations
 from ansible_collections.nself.prod.plugins.module_utils.audit.registry import CHECKS
 from ansible_collections.nself.prod.plugins.plugin_utils.report.hardening import ROLES
 
+from truth import mending_deployment
 from truth.mutation import Mutation
 from truth.tables import MUTATIONS
 
@@ -16,9 +17,13 @@ ROLE_OF = {check.id: check.fix.role for check in CHECKS}
 BY_HAND = {
     "the release is not supported any more": "no role upgrades a release: that is a decision, and takes the services down",
     "a second root": "the account can be closed, but what it owns is root's: its number has to go by hand",
+    **mending_deployment.BY_HAND,
 }
 # What a user would have to say, since the default is to leave it and to tell.
-VARIABLES: dict[str, dict[str, object]] = {"a weak key of a user": {"sshd_weak_user_keys": "disable"}}
+VARIABLES: dict[str, dict[str, object]] = {
+    "a weak key of a user": {"sshd_weak_user_keys": "disable"},
+    **mending_deployment.VARIABLES,
+}
 # Breaks that break nothing on a host that harden.yml has hardened: what is published by mistake is held back all the same.
 HELD_BACK = (
     "a container publishes its port",

@@ -1,9 +1,14 @@
 # SPDX-FileCopyrightText: the nself.prod authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Merge JSON into a YAML file: `merge.py FILE JSON`. A null takes its key away; a list replaces a list. Runs on the test host."""
+"""Merge JSON into a YAML file: `merge.py FILE JSON [ROLE …]`. A null takes its key away; a list replaces a list. Runs on the test host.
+
+A file that nself.prod wrote is one of several documents. There the change goes into that of the last of the roles that has one: what is
+above them they win over, and what is below them is meant to win over theirs.
+"""
 
 import json
 import os
+import re
 import sys
 
 import yaml
@@ -34,15 +39,33 @@ def merged(old, new):
     return out
 
 
+def changed(text, change):
+    return yaml.safe_dump(merged(yaml.load(text, Loader) or {}, change), sort_keys=False)
+
+
+def in_document(text, change, roles):
+    """Return the text of several documents with a change in that of a role. Its first line, which is the role's own, stays as it is."""
+    for role in reversed(roles):
+        found = re.search(r"^--- # nself\.prod: role %s\n[^\n]*\n" % role, text, re.M)
+        if found:
+            end = re.search(r"^---( |$)", text[found.end() :], re.M)
+            rest = text[found.end() :][end.start() :] if end else ""
+            body = text[found.end() : len(text) - len(rest)]
+            return text[: found.end()] + changed(body, change) + rest
+    sys.exit("no document of %s in the override" % ", ".join(roles))
+
+
 def main():
-    path, change = sys.argv[1], json.loads(sys.argv[2])
-    old = {}
+    path, change, roles = sys.argv[1], json.loads(sys.argv[2]), sys.argv[3:]
+    text = ""
     if os.path.exists(path):
         with open(path, encoding="utf-8") as stream:
-            old = yaml.load(stream, Loader) or {}
-    new = merged(old, change)
+            text = stream.read()
+    ours = text.startswith("# Written by nself.prod")
+    new = in_document(text, change, roles) if ours else changed(text, change)
     with open(path, "w", encoding="utf-8") as stream:
-        yaml.safe_dump(new, stream, sort_keys=False)
+        stream.write(new)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -4,6 +4,7 @@
 set -eu
 project=/var/www/nself
 kept=/root/truth/kept
+roles=${roles-}  # of harden.yml that are to mend it, where the stack was hardened by them
 
 keep() {  # $1: path
     [ -e "$kept$1" ] || [ -e "$kept$1.absent" ] || {
@@ -18,7 +19,15 @@ put() {  # $1: path; its text on stdin
     cat >"$1"
 }
 
+# The file that nginx really reads: where a role put a copy over one of the project's, that copy.
+in_force() {  # $1: path
+    case $1 in "$project"/nginx/*) ;; *) echo "$1"; return ;; esac
+    over=$(docker inspect --format "{{range .Mounts}}{{if eq .Destination \"/etc/nginx/${1#"$project"/nginx/}\"}}{{.Source}}{{end}}{{end}}" "$(container nginx)")
+    echo "${over:-$1}"
+}
+
 edit() {  # $1: path, $2: sed expression; a change that changes nothing is a mistake of the table
+    set -- "$(in_force "$1")" "$2"
     keep "$1"
     cp -a "$1" "$1.edited"
     sed -i -E "$2" "$1.edited"
@@ -30,6 +39,7 @@ edit() {  # $1: path, $2: sed expression; a change that changes nothing is a mis
 
 back() {  # paths
     for path in "$@"; do
+        [ -e "$kept$path" ] || [ -e "$kept$path.absent" ] || path=$(in_force "$path")
         if [ -e "$kept$path.absent" ]; then rm -rf "$path" "$kept$path.absent"; continue; fi
         [ -e "$kept$path" ] || continue
         if [ -f "$path" ] && [ -f "$kept$path" ]; then
@@ -71,7 +81,8 @@ up() {  # services: bring them to what the files say
 
 patch() {  # $1: JSON merged into the override file (null takes a key away), the rest: services to bring up
     keep "$project/docker-compose.override.yml"
-    python3 /root/truth/merge.py "$project/docker-compose.override.yml" "$1"
+    # shellcheck disable=SC2086  # a list of words
+    python3 /root/truth/merge.py "$project/docker-compose.override.yml" "$1" $roles
     chmod 0600 "$project/docker-compose.override.yml"
     shift
     up "$@"

@@ -21,6 +21,11 @@ def test_a_secret_of_a_role_counts_more_than_a_setting():
     assert found["secrets"] == {"REDIS_PASSWORD": "b", "auth_jwt": "c"} and found["settings"] == {}
 
 
+def test_a_secret_that_a_role_was_not_given_does_not_take_the_settings_place():
+    found = sorted_out({"settings": {"HASURA_JWT_KEY": "a"}, "secrets": {"HASURA_JWT_KEY": "", "auth_jwt": None}})
+    assert found["secrets"] == {"HASURA_JWT_KEY": "a"}
+
+
 @pytest.mark.parametrize("args", [{}, {"settings": "text"}, {"settings": {"HASURA_JWT_KEY": "k"}, "secrets": "text"}])
 def test_what_is_no_mapping_is_for_the_module_to_refuse(args):
     assert sorted_out(args) == args

@@ -316,6 +316,9 @@ def test_what_a_part_reads_by_itself_is_remembered_where_it_says_so():
     assert guide.in_force("containers", {"limits": {}}, declared, ["REDIS_MEMORY_LIMIT"]) == {
         "REDIS_MEMORY_LIMIT": "256m"
     }
+    told = {"limits": {"redis": {"memory": "1g"}}}
+    assert guide.in_force("containers", told, declared, ["REDIS_MEMORY_LIMIT"]) == {}
+    assert guide.in_force("hasura", {}, {"HASURA_GRAPHQL_CORS_DOMAIN": "*"}, ["HASURA_GRAPHQL_CORS_DOMAIN"]) == {}
 
 
 def test_no_secret_is_ever_remembered():

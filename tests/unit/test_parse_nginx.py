@@ -205,3 +205,15 @@ def test_sites():
     assert third.upstreams == ("go_grpc", "blue", "green")
     assert fourth.listens[0].port == 80 and not fourth.listens[0].default and fourth.upstreams == ()
     assert named(load(DEMO), "http")
+
+
+def test_directives_know_where_they_stand():
+    inner = "a.inc: say 'x;y' z ;\n"
+    text = "# first\nhttp { include a.inc; server { listen 80; }  lua_x_by_lua_block { return {} } }\nend on;\n"
+    found = {item.name: item for item in walk(load(text, "n.conf", lambda _pattern: [("a.inc", inner)]))}
+    assert inner[found["a.inc:"].start : found["a.inc:"].end] == "a.inc: say 'x;y' z ;"
+    pieces = {name: text[item.start : item.end] for name, item in found.items() if item.file == "n.conf"}
+    assert pieces["server"] == "server { listen 80; }" and pieces["listen"] == "listen 80;"
+    assert pieces["lua_x_by_lua_block"] == "lua_x_by_lua_block { return {} }" and pieces["end"] == "end on;"
+    assert pieces["http"].startswith("http {") and pieces["http"].endswith("} }")
+    assert text[found["server"].inside : found["server"].end - 1] == " listen 80; " and found["listen"].inside == 0

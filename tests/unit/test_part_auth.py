@@ -91,7 +91,7 @@ def test_a_weak_key_is_replaced_under_every_name_that_holds_it():
         "AUTH_JWT_SECRET", "HASURA_JWT_KEY", "AUTH_JWT_KEY", "JWT_SECRET"
     }  # fmt: skip
     assert set(plan.settings) == {NAME, "AUTH_JWT_SECRET", "HASURA_JWT_KEY", "AUTH_JWT_KEY", "JWT_SECRET"}
-    assert any("log in once more" in line for line in plan.left)
+    assert any("access tokens in use end" in line for line in plan.left)
 
 
 def test_no_key_stands_in_the_override_or_in_what_is_told():
@@ -105,7 +105,22 @@ def test_no_key_stands_in_the_override_or_in_what_is_told():
 def test_a_good_key_stays_and_gets_an_issuer():
     plan = part(FakeStack(both(config(GOOD)))).plan()
     assert json.loads(plan.settings[NAME]) == {"type": "HS256", "key": GOOD, "issuer": "hasura-auth"}
-    assert not any("log in once more" in line for line in plan.left)
+    assert not any("access tokens in use end" in line for line in plan.left)
+
+
+@pytest.mark.parametrize(
+    "before, given, ends",
+    [
+        (config(GOOD), {"auth_jwt": config(GOOD[::-1])}, True),
+        (config(GOOD), {"auth_jwt": config(GOOD, issuer="other")}, True),
+        (config(GOOD), {"auth_jwt": config(GOOD, type="HS512")}, True),
+        (config(GOOD), {"auth_jwt": config(GOOD, issuer="hasura-auth")}, False),
+        (config(GOOD, issuer="mine"), {}, False),
+    ],
+)
+def test_that_tokens_end_is_told_whatever_the_reason(before, given, ends):
+    left = part(FakeStack(both(before)), given).plan().left
+    assert any("access tokens in use end" in line for line in left) is ends
 
 
 def test_an_issuer_that_is_there_stays_unless_another_is_given():

@@ -1,103 +1,17 @@
 # SPDX-FileCopyrightText: the nself.prod authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The role containers: what each service keeps, and what is never done to one."""
+"""The role containers: what one service keeps, and what is never done to it."""
 
 from __future__ import annotations
 
 import pytest
 from ansible_collections.nself.prod.plugins.module_utils.audit.tables.container_capabilities import INIT, NEEDED
-from ansible_collections.nself.prod.plugins.module_utils.change.guard import Mismatch, Refused
+from ansible_collections.nself.prod.plugins.module_utils.change.guard import Refused
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.container_facts import written
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.container_files import scratch
-from ansible_collections.nself.prod.plugins.module_utils.change.stack.container_ports import bound
-from ansible_collections.nself.prod.plugins.module_utils.change.stack.deployment import options_of
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.part import RESET, Replace
-from ansible_collections.nself.prod.plugins.module_utils.change.stack.parts.containers import Containers
-from ansible_collections.nself.prod.plugins.module_utils.host import Completed, FileInfo
-from fake_host import FakeHost
-from fake_stack import FakeStack
-
-GIB = 1 << 30
-OWNER = FileInfo(0o755, 1000, 1000, 0, 0.0, "dir")
-ROOTS = FileInfo(0o755, 0, 0, 0, 0.0, "dir")
-
-
-class World:
-    """A host of 8 GiB and 4 processors with the services that are added to it."""
-
-    def __init__(self):
-        self.services, self.containers, self.images, self.diffs = {}, {}, {}, {}
-        self.files = {
-            "/proc/meminfo": "MemTotal:        8048576 kB\n",
-            "/proc/stat": "cpu  1\n" + "".join("cpu%d 1\n" % number for number in range(4)),
-        }
-        self.stats = {"/srv/app": OWNER}
-
-    def add(
-        self,
-        name,
-        image,
-        uids=(0,),
-        user="",
-        image_user="",
-        mounts=(),
-        diff="",
-        memory=0,
-        applied=None,
-        labels=None,
-        **model,
-    ):
-        """Add a service that runs with these uids. mounts: (source, target, rw, FileInfo)."""
-        pid = str(100 + len(self.services))
-        identity = ("%02x" % len(self.services)) * 32
-        model.setdefault("image", image)
-        self.services[name] = {key: value for key, value in model.items() if value is not None}
-        self.containers[name] = {
-            "Id": identity,
-            "Config": {"User": user, "Image": image, "Labels": labels or {}},
-            "State": {"Running": bool(uids), "Pid": int(pid) if uids else 0},
-            "HostConfig": dict({"LogConfig": {"Type": "json-file"}}, **(applied or {})),
-            "Mounts": [
-                {
-                    "Type": "bind" if source.startswith("/srv") else "volume",
-                    "Source": source,
-                    "Destination": target,
-                    "RW": rw,
-                }
-                for source, target, rw, _info in mounts
-            ],
-        }
-        self.images[name] = {"Config": {"User": image_user}, "RepoDigests": []}
-        for source, _target, _rw, info in mounts:
-            self.stats[source] = info
-        self.diffs[identity] = diff
-        group = "/docker/" + identity
-        for number, uid in enumerate(uids):
-            member = pid if number == 0 else pid + "%02d" % number
-            self.files["/proc/%s/status" % member] = "Uid:\t%d\t%d\t0\t0\nGid:\t%d\t%d\t0\t0\nPPid:\t1\n" % (
-                uid,
-                uid,
-                uid,
-                uid,
-            )
-            self.files["/proc/%s/cgroup" % member] = "0::%s\n" % group
-        self.files["/sys/fs/cgroup%s/memory.current" % group] = "%d\n" % memory
-        self.files["/sys/fs/cgroup%s/memory.stat" % group] = "anon 1\ninactive_file 0\n"
-
-    def stack(self, **more):
-        commands = {("docker diff " + identity): text for identity, text in self.diffs.items()}
-        commands["docker version --format '{{.Server.APIVersion}}'"] = "1.45\n"
-        commands["docker"] = Completed(1, "", "no such image")
-        host = FakeHost(self.files, self.stats, commands)
-        return FakeStack(self.services, containers=self.containers, images=self.images, host=host, **more)
-
-    def plan(self, variables=None, raw=None, **options):
-        part = Containers(self.stack(variables=variables, raw=raw), options_of(Containers, options), {})
-        return part.plan()
-
-
-def one(plan, name):
-    return plan.fragment["services"][name]
+from ansible_collections.nself.prod.plugins.module_utils.host import FileInfo
+from containers_world import GIB, OWNER, ROOTS, World, one, port
 
 
 @pytest.fixture
@@ -129,6 +43,9 @@ def test_nginx_keeps_a_root_master_and_nothing_beyond_what_the_audit_allows(worl
     item = one(plan, "nginx")
     assert "user" not in item and set(item["cap_add"]) == NEEDED["nginx"]
     assert not any("root" in text for text in plan.left)
+    stopped = World()
+    stopped.add("nginx", "nginx:alpine", uids=())
+    assert one(stopped.plan(), "nginx") == item
 
 
 def test_what_hands_a_volume_over_stays_root_for_that(world):
@@ -185,6 +102,13 @@ def test_who_reads_what_only_root_may_read_stays_root(world):
     world.add("proxy", "proxy:1.0.0", mounts=[("/vol/key.pem", "/key.pem", False, key)])
     plan = world.plan()
     assert "user" not in one(plan, "proxy") and any("/key.pem" in text for text in plan.left)
+
+
+def test_users_are_told_as_the_container_counts_them(world):
+    """With userns-remap the host's uid of a process is another than the container's."""
+    world.add("postgres", "postgres:16", uids=(231142,))
+    world.files["/proc/100/uid_map"] = world.files["/proc/100/gid_map"] = "         0     231072      65536\n"
+    assert one(world.plan(), "postgres")["user"] == "70:70"
 
 
 def test_the_operators_word_wins(world):
@@ -350,7 +274,14 @@ def test_the_guides_limits_hold_and_the_roles_win(world):
         variables={"POSTGRES_MEMORY_LIMIT": "1g", "POSTGRES_CPU_LIMIT": "2"}, limits={"postgres": {"cpus": 1.5}}
     )
     assert (one(plan, "postgres")["mem_limit"], one(plan, "postgres")["cpus"]) == ("1024m", 1.5)
-    assert plan.used == ["POSTGRES_CPU_LIMIT", "POSTGRES_MEMORY_LIMIT"]
+    assert plan.used == ["POSTGRES_MEMORY_LIMIT"]
+
+
+def test_an_env_file_that_says_nonsense_stops_nobody(world):
+    world.add("postgres", "postgres:16.4", uids=(70,))
+    plan = world.plan(variables={"POSTGRES_MEMORY_LIMIT": "64g"})
+    assert one(plan, "postgres")["mem_limit"] == "2048m" and plan.used == []
+    assert any("POSTGRES_MEMORY_LIMIT" in text for text in plan.left)
 
 
 @pytest.mark.parametrize(
@@ -366,154 +297,3 @@ def test_a_name_that_is_none_is_refused(world):
     world.add("redis", "redis:7.4.0", uids=(999,))
     with pytest.raises(Refused, match="rediss"):
         world.plan(users={"rediss": "1:1"})
-
-
-# -- ports and images ------------------------------------------------------------------------------------------------------
-
-
-def port(host_ip, published, target):
-    return {"host_ip": host_ip, "published": published, "target": target, "protocol": "tcp"}
-
-
-@pytest.mark.parametrize(
-    ("raw", "model", "wanted"),
-    [
-        ("5432:5432", port("", "5432", 5432), "127.0.0.1:5432:5432"),
-        ("${PG:-5432}:5432", port("", "5432", 5432), "127.0.0.1:${PG:-5432}:5432"),
-        ("${IP:-0.0.0.0}:${PG:-5432}:5432/tcp", port("0.0.0.0", "5432", 5432), "127.0.0.1:${PG:-5432}:5432/tcp"),
-        ("[::]:53:53/udp", port("::", "53", 53), "127.0.0.1:53:53/udp"),
-        ("8025", port("", "", 8025), "127.0.0.1::8025"),
-        (port("0.0.0.0", "443", 5432), port("0.0.0.0", "443", 5432), port("127.0.0.1", "443", 5432)),
-    ],
-)
-def test_a_port_goes_to_loopback_and_its_variables_stay(raw, model, wanted):
-    assert bound("x", [model], [raw], ["80", "443"])[0] == [wanted]
-
-
-def test_the_webs_ports_and_loopback_stay_and_a_chosen_address_is_told():
-    assert bound("nginx", [port("", "80", 80), port("127.0.0.1", "81", 81)], [], ["80"]) == (None, [])
-    ports, left = bound("pg", [port("10.8.0.1", "5432", 5432)], [], ["80"])
-    assert ports is None and "10.8.0.1" in left[0]
-
-
-def test_a_range_of_ports_is_bound_port_by_port():
-    ports = [port("", "8001", 8001), port("", "8002", 8002)]
-    assert [entry["host_ip"] for entry in bound("x", ports, ["8001-8002:8001-8002"], [])[0]] == ["127.0.0.1"] * 2
-
-
-def test_a_floating_tag_is_pinned_to_what_runs(world):
-    world.add("redis", "redis:7-alpine", uids=(999,))
-    digest = "sha256:" + "a" * 64
-    world.images["redis"]["RepoDigests"] = ["other/redis@sha256:" + "b" * 64, "redis@" + digest]
-    assert one(world.plan(), "redis")["image"] == "redis:7-alpine@" + digest
-    world.containers["redis"]["Config"]["Image"] = "redis:7-alpine@" + digest
-    assert one(world.plan(), "redis")["image"] == "redis:7-alpine@" + digest
-
-
-def test_what_has_no_digest_or_runs_another_image_is_told_in_one_line_each(world):
-    world.add("a", "a:latest")
-    world.add("b", "b:latest")
-    world.add("c", "c:1.0.0")
-    world.add("d", "d:latest")
-    world.services["d"]["image"] = "d:2.0"
-    plan = world.plan()
-    assert all("image" not in item for item in plan.fragment["services"].values())
-    assert len([text for text in plan.left if text.startswith("a, b ")]) == 1
-    assert any(text.startswith("d run another image") for text in plan.left)
-
-
-# -- all together ----------------------------------------------------------------------------------------------------------
-
-
-def test_the_panel_is_taken_out_and_kept_on_request(world):
-    world.add("nself-admin", "nself/nself-admin:1.0.0", uids=(1000,))
-    plan = world.plan()
-    assert plan.remove == ["nself-admin"] and one(plan, "nself-admin") == {"profiles": ["nself-prod-off"]}
-    assert world.plan(admin_panel="keep").remove == []
-
-
-def test_nginx_starts_without_what_was_taken_out(world):
-    world.add("nself-admin", "nself/nself-admin:1.0.0", uids=(1000,))
-    world.add("nginx", "nginx:1.27.1", uids=(0, 101))
-    assert one(world.plan(), "nginx")["extra_hosts"] == ["nself-admin:127.0.0.1"]
-    assert "extra_hosts" not in one(world.plan(admin_panel="keep"), "nginx")
-
-
-def test_a_mail_catcher_stays_while_mail_goes_to_it(world):
-    world.add("mailpit", "axllent/mailpit:v1.0.0", uids=(1000,))
-    world.add(
-        "auth", "nhost/hasura-auth:1.0.0", environment={"AUTH_SMTP_HOST": "mailpit", "X": "https://mailpit.example"}
-    )
-    assert world.plan().remove == [] and world.plan(dev_services="absent").remove == ["mailpit"]
-    world.services["auth"]["environment"]["AUTH_SMTP_HOST"] = "smtp.example.com"
-    assert world.plan().remove == ["mailpit"]
-
-
-def test_what_another_service_depends_on_is_not_taken_out(world):
-    world.add("nself-admin", "nself/nself-admin:1.0.0", uids=(1000,))
-    world.add("api", "api:1.0.0", depends_on={"nself-admin": {"condition": "service_started"}})
-    plan = world.plan()
-    assert plan.remove == [] and any("depends on it" in text for text in plan.left)
-
-
-def test_production_is_set_where_it_is_not(world):
-    world.add(
-        "api",
-        "api:1.0.0",
-        environment={"NODE_ENV": "dev", "ENV": "prod", "DEBUG": "true", "LOG_LEVEL": "debug", "X": "y"},
-    )
-    world.add(
-        "meilisearch",
-        "getmeili/meilisearch:v1.5.0",
-        uids=(1000,),
-        environment={"MEILI_ENV": "development", "MEILI_MASTER_KEY": "short"},
-    )
-    plan = world.plan()
-    found = one(plan, "api")["environment"]
-    assert found == {"HOME": "/tmp", "NODE_ENV": "production", "DEBUG": "false", "LOG_LEVEL": "info"}
-    assert "environment" not in one(plan, "meilisearch") and any("MEILI_ENV" in text for text in plan.left)
-    assert one(world.plan(production=False), "api")["environment"] == {"HOME": "/tmp"}
-
-
-def test_an_internal_network_is_a_second_one_for_all_but_the_data(world):
-    world.add("postgres", "postgres:16.4", uids=(70,), networks={"app": None}, ports=[port("127.0.0.1", "5432", 5432)])
-    world.add("nginx", "nginx:1.27.1", uids=(0, 101), networks={"app": None})
-    plan = world.plan(network_internal=True)
-    assert plan.fragment["networks"] == {"nself-prod-internal": {"internal": True}}
-    assert isinstance(one(plan, "postgres")["networks"], Replace) and one(plan, "postgres")["networks"] == [
-        "nself-prod-internal"
-    ]
-    assert not isinstance(one(plan, "nginx")["networks"], Replace)
-    assert any("postgres" in text and "lead nowhere" in text for text in plan.left)
-    assert "networks" not in world.plan().fragment
-
-
-def test_an_exempt_service_is_left_as_it_is(world):
-    world.add("redis", "redis:7.4.0", uids=(999,))
-    assert world.plan(exempt=["redis"]).fragment == {}
-
-
-def test_a_container_that_has_more_than_it_was_given_is_not_taken_for_hardened(world):
-    world.add("redis", "redis:7.4.0", uids=(999,))
-    part = Containers(world.stack(), options_of(Containers, {}), {})
-    part.plan()
-    with pytest.raises(Mismatch, match="redis still has the capabilities"):
-        part.verify()
-
-
-def test_a_password_goes_off_the_command_line_where_the_environment_has_it(world):
-    words = ["mlflow", "server", "--backend-store-uri", "postgresql://u:${PW}@db/x", "--host", "0.0.0.0"]
-    uri = {"MLFLOW_BACKEND_STORE_URI": "postgresql://u:secret@db/x"}
-    world.add("mlflow", "app-mlflow", uids=(1000,), environment=uri, command=words)
-    world.services["mlflow"]["user"] = "1000:1000"
-    assert one(world.plan(), "mlflow")["command"] == ["mlflow", "server", "--host", "0.0.0.0"]
-    world.services["mlflow"]["environment"] = {}
-    assert "command" not in one(world.plan(), "mlflow")
-
-
-def test_a_limit_that_grew_up_to_the_host_stays(world):
-    world.add("api", "api:1.0.0", memory=7 * GIB, applied={})
-    first = one(world.plan(), "api")["mem_limit"]
-    again = World()
-    again.add("api", "api:1.0.0", memory=1 << 20, applied={"Memory": int(first[:-1]) << 20})
-    assert first == "7859m" and one(again.plan(), "api")["mem_limit"] == first

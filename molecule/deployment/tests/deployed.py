@@ -9,17 +9,15 @@ import json
 import os
 import pathlib
 import subprocess
-import time
 
 import lab as labs
 import power
+from stackfaults.run import StackHost
 from told import Stack
 
 HOST = "deployed"
 HERE = pathlib.Path(__file__).resolve().parents[1]
 STACK = HERE.parent / "stack"
-PATIENCE = 180  # seconds in which every service has to be well again
-NOT_WELL = "docker ps --all --format '{{.Names}} {{.Status}}' --filter health=starting --filter health=unhealthy --filter status=restarting"
 # What runs, without what is started once and ends.
 RUNNING = "docker ps --no-trunc --quiet | sort"
 
@@ -75,13 +73,12 @@ class Deployed(Stack):
 
 def well_again():
     """Wait until every service is well."""
-    ends = time.monotonic() + PATIENCE
-    while True:
-        said = power.within(HOST, "sh", "-c", NOT_WELL, check=False)
-        if power.within(HOST, "sh", "-c", "docker info >/dev/null 2>&1 && echo up || :").strip() and not said.strip():
-            return
-        assert time.monotonic() < ends, said
-        time.sleep(1)
+    power.within(
+        HOST, "sh", "-c", "for _ in $(seq 60); do docker info >/dev/null 2>&1 && exit; sleep 1; done; docker info"
+    )
+    host = StackHost(HOST, power.container(HOST), labs.EPHEMERAL)
+    host.install()
+    assert host.unwell() == []
 
 
 def as_it_is():

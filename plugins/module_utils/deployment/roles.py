@@ -21,6 +21,8 @@ ROLES = {
     "grafana": (("grafana",), ("grafana", "grafana-oss")),
     "prometheus": (("prometheus",), ("prometheus",)),
     "alertmanager": (("alertmanager",), ("alertmanager",)),
+    "promtail": (("promtail",), ("promtail",)),
+    "cadvisor": (("cadvisor",), ("cadvisor",)),
     "mlflow": (("mlflow",), ("mlflow",)),
     "meilisearch": (("meilisearch",), ("meilisearch",)),
     "mailpit": (("mailpit",), ("mailpit",)),

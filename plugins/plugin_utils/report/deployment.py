@@ -24,6 +24,7 @@ ROLES = (
 # What harden.yml registers of the change.
 RESULT = "nself_harden_deployment"
 WHOLE = "deployment"  # what the change is called beside the roles
+KILLED = "it was ended in the middle and gave no answer; the host takes back by itself what it had begun: run it again"
 NOT_HERE = "there is no deployment to harden"
 
 

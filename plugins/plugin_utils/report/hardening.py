@@ -35,6 +35,8 @@ DONE, CHECKED, FAILED, LOST, LEFT_OUT, UNTOUCHED = "hardened", "checked", "faile
 IN_TROUBLE = (FAILED, LOST)
 # What the role packages installed, by the role that needed it.
 PACKAGES = "packages_of"
+# What Ansible says of a module that was ended before it could answer.
+NO_ANSWER = re.compile(r"Module result deserialization failed|^MODULE FAILURE")
 
 
 @dataclass(frozen=True)
@@ -232,6 +234,8 @@ def _failure(given: Any) -> str:
     roles = [tag for tag in given.get("tags") or () if tag in ROLES]
     role = "" if not roles else roles[0] if len(roles) == 1 else deployment.WHOLE
     message = str(given.get("message") or "") or "it failed without a message"
+    if role in (deployment.WHOLE, *deployment.ROLES) and NO_ANSWER.search(message):
+        message = deployment.KILLED
     where = role or "a task"
     task = str(given.get("task") or "")
     if task and (not role or not re.search(re.escape(role), task)):

@@ -78,8 +78,8 @@ def schema_not_public(facts: Any, policy: Any) -> Verdict:
     Fix(
         "hasura",
         "Set HASURA_GRAPHQL_ENABLED_APIS=graphql,metadata and let nginx answer 403 at /v1/metadata, /v1/query, /v2/query, /v1alpha1/pg_dump and "
-        "/v1alpha1/config.",
-        ("hasura_enabled_apis: [graphql, metadata]", "nginx_admin_api_access"),
+        "/v1alpha1/config, or ask for a login there, as the role nginx does.",
+        ("hasura_enabled_apis: [graphql, metadata]",),
         HASURA + ("nginx",),
     ),
     settings=("HASURA_GRAPHQL_ENABLED_APIS",),

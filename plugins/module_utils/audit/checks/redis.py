@@ -29,7 +29,8 @@ from ansible_collections.nself.prod.plugins.module_utils.audit.units import judg
     "NOAUTH, and protected mode is not off",
     Fix(
         "redis",
-        "Start Redis with `--requirepass` (or a users file) and `--protected-mode yes`, and give its clients the password.",
+        "Give Redis `requirepass` (or a users file) in its configuration, not as an argument, start it with `--protected-mode yes`, and give its "
+        "clients the password.",
         ("redis_password",),
         ("redis",),
     ),

@@ -93,7 +93,9 @@ def _path(entry: Record) -> str:
     "no secret on a command line or in an image; no env file in git, and all of them ignored",
     Fix(
         "redis",
-        "Remove tracked env files with `git rm --cached` and ignore them; pass secrets by environment or file, not as an argument.",
+        "Remove tracked env files with `git rm --cached` and ignore them; pass secrets by environment or file, not as an argument. The role redis "
+        "does so for Redis, and the role minio for the container that makes MinIO's buckets.",
+        restarts=("redis",),
     ),
     refs=("D:4.10",),
 )

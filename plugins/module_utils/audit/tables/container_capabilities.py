@@ -37,6 +37,9 @@ NEEDED = {
     "postgres": {"CHOWN", "SETUID", "SETGID", "IPC_LOCK"},
     "nginx": {"NET_BIND_SERVICE", "DAC_READ_SEARCH", "CHOWN", "SETUID", "SETGID"},
     "minio": {"CHOWN", "SETUID", "SETGID"},
+    # They are there to read what belongs to others, and read as root without being able to write it.
+    "promtail": {"DAC_READ_SEARCH"},
+    "cadvisor": {"DAC_READ_SEARCH"},
 }
 # Containers that run once to hand a volume to another user.
 INIT = {"CHOWN", "FOWNER", "DAC_READ_SEARCH"}

@@ -12,6 +12,9 @@ from ansible_collections.nself.prod.plugins.module_utils.audit.collect.container
 from ansible_collections.nself.prod.plugins.module_utils.change.changes import ChangeError
 from ansible_collections.nself.prod.plugins.module_utils.host import HostError, NotFound, first_line
 
+IdMap = List[Tuple[int, int, int]]
+_SAME: IdMap = [(0, 0, 1 << 32)]
+OVERFLOW = 65534
 _UNLIMITED = 1 << 60
 
 
@@ -54,38 +57,40 @@ class Seen:
     labels: Mapping[str, str] = field(default_factory=dict)
 
 
-def look(stack: Any, services: Sequence[str]) -> Dict[str, Seen]:
-    """Return {service: what its container does}. Raises ChangeError where the engine does not say."""
+def look(stack: Any, services: Sequence[str], unknown: Sequence[str]) -> Dict[str, Seen]:
+    """Return {service: what its container does}. unknown: those whose writing has to be looked up. Raises ChangeError."""
     items = {name: stack.inspect(name) for name in services}
     ids = [str(item["Id"]) for name, item in items.items() if item and stack.running(name)]
     members = processes_of(stack.host, ids) if ids else {}
-    return {name: _seen(stack, name, item, members) for name, item in items.items()}
+    return {name: _seen(stack, name, item, members, name in unknown) for name, item in items.items()}
 
 
-def _seen(stack: Any, service: str, item: Optional[Mapping[str, Any]], members: Mapping[str, List[str]]) -> Seen:
+def _seen(
+    stack: Any, service: str, item: Optional[Mapping[str, Any]], members: Mapping[str, List[str]], unknown: bool
+) -> Seen:
     image_user = str((stack.image(service).get("Config") or {}).get("User") or "")
     if item is None:
         return Seen(image_user=image_user)
     config, applied, identity = item.get("Config") or {}, item.get("HostConfig") or {}, str(item["Id"])
     running = stack.running(service)
     pid = str((item.get("State") or {}).get("Pid") or 0)
-    mounts = _mounts(stack.host, item)
-    status = _status(stack.host, pid) if running else {}
-    uids = (
-        {_number(_status(stack.host, member), "Uid") for member in members.get(identity, []) + [pid]}
-        if running
-        else set()
-    )
+    # With userns-remap the host counts users otherwise than the container, and `user:` is the container's word.
+    users, groups = (_id_map(stack.host, pid, name) if running else _SAME for name in ("uid_map", "gid_map"))
+    mounts = _mounts(stack.host, item, users, groups)
+    statuses = [_status(stack.host, member) for member in [pid] + members.get(identity, [])] if running else []
+    main = [
+        (_inside(int(status["Uid"].split()[1]), users), _inside(int(status["Gid"].split()[1]), groups))
+        for status in statuses[:1]
+        if "Uid" in status and "Gid" in status
+    ]
     return Seen(
         there=True,
         running=running,
-        main=(int(status["Uid"].split()[1]), int(status["Gid"].split()[1]))
-        if "Uid" in status and "Gid" in status
-        else None,
-        uids=frozenset(uid for uid in uids if uid is not None),
+        main=main[0] if main else None,
+        uids=frozenset(_inside(int(status["Uid"].split()[1]), users) for status in statuses if "Uid" in status),
         user=str(config.get("User") or ""),
         image_user=image_user,
-        written=written(_diff(stack.host, service, identity), _places(item, mounts)),
+        written=written(_diff(stack.host, service, identity), _places(item, mounts)) if unknown else (),
         mounts=mounts,
         memory=_usage(stack.host, pid) if running else 0,
         limit=int(applied.get("Memory") or 0),
@@ -127,15 +132,16 @@ def written(diff: str, places: Sequence[str]) -> Tuple[str, ...]:
 # -- what it mounts --------------------------------------------------------------------------------------------------------
 
 
-def _mounts(host: Any, item: Mapping[str, Any]) -> Tuple[Mount, ...]:
+def _mounts(host: Any, item: Mapping[str, Any], users: IdMap, groups: IdMap) -> Tuple[Mount, ...]:
     entries = [entry for entry in item.get("Mounts") or [] if entry.get("Type") in ("bind", "volume")]
     targets = [str(entry.get("Destination")) for entry in entries]
     return tuple(
-        _mount(host, entry, targets) for entry in sorted(entries, key=lambda entry: str(entry.get("Destination")))
+        _mount(host, entry, targets, users, groups)
+        for entry in sorted(entries, key=lambda entry: str(entry.get("Destination")))
     )
 
 
-def _mount(host: Any, entry: Mapping[str, Any], targets: Sequence[str]) -> Mount:
+def _mount(host: Any, entry: Mapping[str, Any], targets: Sequence[str], users: IdMap, groups: IdMap) -> Mount:
     source, target = str(entry.get("Source")), str(entry.get("Destination"))
     rw, bind = bool(entry.get("RW")), entry.get("Type") == "bind"
     try:
@@ -151,7 +157,8 @@ def _mount(host: Any, entry: Mapping[str, Any], targets: Sequence[str]) -> Mount
     except HostError:
         return Mount(source, target, rw, bind, hidden=True)
     hidden = any(mode & wanted != wanted for wanted, mode in bits)
-    return Mount(source, target, rw, bind, (info.uid, info.gid), info.kind == "dir" and not inside, hidden)
+    owner = (_inside(info.uid, users), _inside(info.gid, groups))
+    return Mount(source, target, rw, bind, owner, info.kind == "dir" and not inside, hidden)
 
 
 # -- what it uses ----------------------------------------------------------------------------------------------------------
@@ -165,8 +172,20 @@ def _status(host: Any, pid: str) -> Dict[str, str]:
     return {key: value.strip() for key, _colon, value in (line.partition(":") for line in text.splitlines())}
 
 
-def _number(status: Mapping[str, str], key: str) -> Optional[int]:
-    return int(status[key].split()[1]) if key in status else None
+def _id_map(host: Any, pid: str, name: str) -> IdMap:
+    """Return [(first id inside, first outside, how many)] of a process' user namespace."""
+    try:
+        rows = [
+            tuple(int(word) for word in line.split()) for line in host.read("/proc/%s/%s" % (pid, name)).splitlines()
+        ]
+    except (HostError, ValueError):
+        return _SAME
+    return [(row[0], row[1], row[2]) for row in rows if len(row) == 3] or _SAME
+
+
+def _inside(outside: int, ids: IdMap) -> int:
+    """Return what a container calls an id of the host; one that it has no name for is the kernel's nobody."""
+    return next((first + outside - host for first, host, count in ids if host <= outside < host + count), OVERFLOW)
 
 
 def _usage(host: Any, pid: str) -> int:

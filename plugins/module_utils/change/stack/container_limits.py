@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Dict, List, Mapping, Tuple
 
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.container_facts import Seen
 from ansible_collections.nself.prod.plugins.module_utils.change.tables.container_needs import Needs
@@ -107,12 +107,11 @@ def _deploys(model: Mapping[str, Any]) -> bool:
     return bool(((model.get("deploy") or {}).get("resources") or {}).get("limits"))
 
 
-def declared(service: str, roles: List[str], variables: Mapping[str, str]) -> Dict[str, str]:
-    """Return {kind: value} of the guide's settings X_MEMORY_LIMIT and X_CPU_LIMIT for a service, by its name or its role."""
-    out: Dict[str, str] = {}
+def declared(service: str, roles: List[str], variables: Mapping[str, str]) -> Dict[str, Tuple[str, str]]:
+    """Return {kind: (setting, value)} of the guide's X_MEMORY_LIMIT and X_CPU_LIMIT for a service, by its name, its role or CONTAINER."""
+    out: Dict[str, Tuple[str, str]] = {}
     for kind, ending in ((MEMORY, "_MEMORY_LIMIT"), (CPUS, "_CPU_LIMIT")):
-        for name in ["CONTAINER"] + [word.upper().replace("-", "_") for word in roles + [service] if word]:
-            value: Optional[str] = variables.get(name + ending)
-            if value:
-                out[kind] = value
+        for word in ["CONTAINER"] + [name.upper().replace("-", "_") for name in roles + [service] if name]:
+            if variables.get(word + ending):
+                out[kind] = (word + ending, variables[word + ending])
     return out

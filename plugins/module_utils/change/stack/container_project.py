@@ -18,17 +18,30 @@ _MODE = ("NODE_ENV", "APP_ENV", "ENVIRONMENT", "MEILI_ENV")
 MEILI_KEY = 16  # bytes of its key without which MeiliSearch does not start in production
 
 
+def were_out(document: str) -> Set[str]:
+    """Return the services that an earlier run took out. document: what it wrote of this role."""
+    found = re.finditer(r'^  "?([^\s"]+)"?:\n    profiles: !override\n      - %s$' % OFF, document, re.M)
+    return {match.group(1) for match in found}
+
+
 def taken_out(
-    services: Mapping[str, Mapping[str, Any]], roles: Mapping[str, str], panel: str, development: str
+    services: Mapping[str, Mapping[str, Any]],
+    roles: Mapping[str, str],
+    panel: str,
+    development: str,
+    before: Set[str] = frozenset(),  # type: ignore[assignment]
 ) -> Tuple[Set[str], List[str]]:
-    """Return (the services to take out, what is left to say). panel: absent or keep; development: unused, absent or keep."""
+    """Return (the services to take out, what is left to say). panel: absent or keep; development: unused, absent or keep.
+
+    before: those that are out already. Who names one of them does without it by now.
+    """
     out: Set[str] = set()
     left: List[str] = []
     for name in services:
         if roles[name] == "admin" and panel == "absent":
             out.add(name)
         if roles[name] in DEVELOPMENT_ROLES and development != "keep":
-            users = _users_of(name, services)
+            users = _users_of(name, services) if name not in before else []
             if users and development == "unused":
                 left.append(
                     "%s stays, since %s names it: give that service another host first (AUTH_SMTP_HOST for mail), or set "

@@ -31,6 +31,7 @@ class Services:
     """The services of a deployment. options: the role's; plan: takes what is left to say, and the folders that change hands.
 
     seen: what each container does; size: the host's (MiB of memory, processors); quick: the engine knows start_interval.
+    floating: why an image is not pinned; used: the guide's settings that are followed.
     """
 
     def __init__(
@@ -45,15 +46,20 @@ class Services:
         self.stack, self.options, self.plan = stack, options, plan
         self.seen, self.size, self.quick = seen, size, quick
         self.floating: Dict[str, str] = {}
+        self.used: Set[str] = set()
         info = stack.host.stat(stack.directory)
         self.project = (str(stack.directory), (info.uid, info.gid))
 
     def fragment(self, name: str) -> Dict[str, Any]:
         """Return what a service is to be like; {} where it is left as it is."""
         role = self.stack.role(name)
-        model, seen, needs = self.stack.services[name], self.seen[name], self.needs(name, role)
+        model, seen, needs = (
+            self.stack.services[name],
+            self.seen[name],
+            needs_of(name, role, str(self.stack.services[name].get("image") or "")),
+        )
         identity = container_users.decide(name, model, needs, seen, _text(self.options["users"], name), self.project)
-        limits = self._limits(name, role, model, needs, seen)
+        limits, told = self._limits(name, role, model, needs, seen)
         files = container_files.decide(
             needs,
             model,
@@ -80,7 +86,7 @@ class Services:
                 {
                     kind: value
                     for kind, value in limits.items()
-                    if kind not in container_limits.present(model) or kind in self._told_limits(name, role)
+                    if kind not in container_limits.present(model) or kind in told
                 },
             )
         )
@@ -107,17 +113,6 @@ class Services:
         self._environment(name, model, needs, identity, item)
         self._mounts(name, model)
         return item
-
-    def needs(self, name: str, role: str) -> Needs:
-        """Return what a service needs, by its role, its name, or what its image is called."""
-        if name.endswith("-init"):
-            return table.INIT
-        image = str(self.stack.services[name].get("image") or "").partition("@")[0].rpartition("/")[2].partition(":")[0]
-        for word in (role, name, image):
-            for needs in table.NEEDS:
-                if word and word in needs.names:
-                    return needs
-        return table.UNKNOWN
 
     def _hand_over(self, identity: Identity) -> None:
         uid, gid = (int(word) for word in identity.user.split(":")) if identity.folders else (0, 0)
@@ -220,17 +215,10 @@ class Services:
 
     # -- limits ------------------------------------------------------------------------------------------------------
 
-    def _limits(self, name: str, role: str, model: Mapping[str, Any], needs: Needs, seen: Seen) -> Dict[str, float]:
-        out = container_limits.defaults(needs, self.size, seen)
-        for kind, value in self._told_limits(name, role).items():
-            try:
-                out[kind] = container_limits.parse(kind, value, self.size)
-            except container_limits.LimitError as error:
-                raise Refused("the limit of %s that is asked for cannot be: %s" % (name, error)) from None
-        return out
-
-    def _told_limits(self, name: str, role: str) -> Dict[str, Any]:
-        """Return the limits that somebody gave: by the guide's settings, and by the role's variable, which wins."""
+    def _limits(
+        self, name: str, role: str, model: Mapping[str, Any], needs: Needs, seen: Seen
+    ) -> Tuple[Dict[str, float], Set[str]]:
+        """Return (the limits of a service, the kinds of those that somebody gave)."""
         given = self.options["limits"].get(name) or {}
         unknown = sorted(set(given) - set(container_limits.KINDS))
         if unknown:
@@ -238,7 +226,25 @@ class Services:
                 "containers_limits of %s takes %s, not %s"
                 % (name, ", ".join(container_limits.KINDS), ", ".join(unknown))
             )
-        return dict(container_limits.declared(name, [role], self.stack.variables), **given)
+        out = container_limits.defaults(needs, self.size, seen)
+        told: Set[str] = set()
+        for kind, (setting, value) in container_limits.declared(name, [role], self.stack.variables).items():
+            if kind in given:
+                continue
+            try:
+                out[kind] = container_limits.parse(kind, value, self.size)
+            except container_limits.LimitError as error:
+                # What an env file says stops nobody.
+                self.plan.left.append("%s of the env files is not followed: %s" % (setting, error))
+                continue
+            told.add(kind)
+            self.used.add(setting)
+        for kind, value in given.items():
+            try:
+                out[kind] = container_limits.parse(kind, value, self.size)
+            except container_limits.LimitError as error:
+                raise Refused("the limit of %s that is asked for cannot be: %s" % (name, error)) from None
+        return out, told | set(given)
 
     # -- what others see of it ---------------------------------------------------------------------------------------
 
@@ -298,6 +304,17 @@ class Services:
                     "%s mounts %s: it does not work without; take the service out, or name it in containers_mounts_exempt and in the "
                     "audit's policy" % (name, danger)
                 )
+
+
+def needs_of(name: str, role: str, image: str) -> Needs:
+    """Return what a service needs, by its role, its name, or what its image is called."""
+    if name.endswith("-init"):
+        return table.INIT
+    for word in (role, name, image.partition("@")[0].rpartition("/")[2].partition(":")[0]):
+        for needs in table.NEEDS:
+            if word and word in needs.names:
+                return needs
+    return table.UNKNOWN
 
 
 def _text(values: Mapping[str, Any], name: str) -> Optional[str]:

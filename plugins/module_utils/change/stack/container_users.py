@@ -34,7 +34,9 @@ class Identity:
         words = self.user.split(":")
         if self.user and all(word.isdigit() for word in words):
             return int(words[0]), int(words[-1])
-        return None if self.user else seen.main
+        if self.user:
+            return None
+        return (0, 0) if self.root else seen.main
 
 
 def is_root(user: str) -> bool:
@@ -67,8 +69,7 @@ def decide(
     if not is_root(seen.user) and not seen.running:
         return Identity(user=seen.user)
     if needs.root:
-        drops = 0 in seen.uids and len(seen.uids) > 1
-        return Identity(root=True, drops=drops, left="" if drops else "%s stays root: %s" % (service, needs.root))
+        return Identity(root=True, left="" if needs.workers else "%s stays root: %s" % (service, needs.root))
     if needs.data:
         data = [mount for mount in seen.mounts if mount.target == needs.data]
         if data and (needs.user == "" or data[0].owner != (0, 0)):

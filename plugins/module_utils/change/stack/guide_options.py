@@ -150,7 +150,13 @@ def in_force(
                 value = convert(rule, name, text)
             except ValueError:
                 continue
-            if name in used if rule.asked else _holds(value, options.get(rule.option)):
+            found = options.get(rule.option)
+            if rule.asked:
+                # One that its service reads is compared with what runs; of the others the part's word counts, unless it was told otherwise.
+                good = name in used and _is_dead(name) and not _contradicts(value, found)
+            else:
+                good = _holds(value, found)
+            if good:
                 out[name] = text
     return out
 
@@ -200,6 +206,12 @@ def _holds(value: Any, found: Any) -> bool:
     if isinstance(value, list) and isinstance(found, list):
         return sorted(map(str, value)) == sorted(map(str, found))
     return bool(value == found)
+
+
+def _contradicts(value: Any, found: Any) -> bool:
+    if isinstance(value, dict):
+        return isinstance(found, dict) and any(_contradicts(item, found.get(key)) for key, item in value.items())
+    return found is not None and str(found) != str(value)
 
 
 def _merged(first: Mapping[str, Any], second: Mapping[str, Any]) -> Dict[str, Any]:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Any, Dict, List, Mapping, Optional
 
 from ansible_collections.nself.prod.plugins.module_utils.audit.collect import minio as probe
@@ -26,9 +27,8 @@ class Server:
         self.credentials = probe.credentials_of(unit["environment"])
 
     def buckets(self) -> List[str]:
-        signed = lambda path, query: self._ask("GET", path, query)  # noqa: E731
         try:
-            return sorted(probe.bucket_names(signed))
+            return sorted(probe.bucket_names(partial(self._ask, "GET")))
         except Missing as problem:
             raise ChangeError("%s: %s" % (self.service, problem.detail)) from None
 

@@ -1,26 +1,33 @@
 # SPDX-FileCopyrightText: the nself.prod authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Copies of nginx's files with what weakens the http block taken out, everything else as it stands. Pure functions over a configuration.
+"""nginx's files without what weakens the http block, everything else as it stands: as copies, or in their place.
 
-Only files that have to be there anyway get a copy. What stands in another one is told: a copy of a site that a later build removes would
-keep nginx from starting.
+Files that have to be there anyway get a copy, which outlives a build. A copy of a site that a later build removes would keep nginx from
+starting, so another file is changed where it stands: a build that writes it anew takes the weakness away together with the mending.
 """
 
 from __future__ import annotations
 
 import hashlib
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
 from ansible_collections.nself.prod.plugins.module_utils.change.tables import nginx as table
-from ansible_collections.nself.prod.plugins.module_utils.change.tables.nginx import BY_NAME, HEADERS, MOUNT, SINGLES
+from ansible_collections.nself.prod.plugins.module_utils.change.tables.nginx import (
+    BY_NAME,
+    HEADERS,
+    HEADERS_PATTERN,
+    MOUNT,
+    SINGLES,
+)
 from ansible_collections.nself.prod.plugins.module_utils.deployment.nginx_locations import pattern_of
 from ansible_collections.nself.prod.plugins.module_utils.deployment.nginx_sites import servers_of, sites_of
 from ansible_collections.nself.prod.plugins.module_utils.parse.nginx import Directive, named, walk
 
-HEADERS_FILE, HTTP_FILE = MOUNT + "/headers.inc", MOUNT + "/http.conf"
+HTTP_FILE = MOUNT + "/http.conf"
 INNER = ("server", "location", "if", "limit_except")
 LOGS = "/var/log/nginx/"
 STREAMS = {"access_log": "/dev/stdout", "error_log": "/dev/stderr"}
+FOR_GOOD = {"302": "301", "303": "301", "307": "308"}  # a redirect that browsers ask for again each time
 TO_HTTPS = " return 301 https://$host$request_uri; "
 
 
@@ -28,12 +35,15 @@ class Copies:
     """The copies. configuration: a nginx_files.Configuration; singles: {directive: value wanted}; explicit: those that somebody asked for,
     and headers that somebody asked for.
 
-    texts: {path in the container: new text}; left: what stays, for people; missing: directives that http does not have yet;
+    in_place: whether files without a copy may be changed; left: what stays, for people; missing: directives that http does not have yet;
     kept: headers of http that are somebody's own and good.
     """
 
-    def __init__(self, configuration: Any, singles: Mapping[str, str], explicit: Sequence[str]) -> None:
+    def __init__(
+        self, configuration: Any, singles: Mapping[str, str], explicit: Sequence[str], in_place: bool = True
+    ) -> None:
         self._configuration = configuration
+        self._in_place = in_place
         self._explicit = frozenset(explicit)
         self._edits: Dict[str, Dict[Tuple[int, int], str]] = {}
         self.left: List[str] = []
@@ -87,7 +97,7 @@ class Copies:
                 continue
             wanted = tuple(singles[single.name].split())
             found = named(self._http, single.name)
-            if not found:
+            if not found and not single.silent:
                 self.missing[single.name] = singles[single.name]
             for item in found:
                 good = item.args == wanted or (single.name not in self._explicit and single.good(item.args, wanted))
@@ -128,6 +138,8 @@ class Copies:
             header = BY_NAME.get(item.first.lower())
             if item.args[1].startswith("$" + table.PREFIX):
                 stays.append(item)  # somebody included ours already
+            elif header is not None and self._written(item) == held.get(header.name):
+                stays.append(item)  # what holds in http, said once more
             elif header is not None and _is_own(item) and header.good(item.args[1]):
                 mine[header.name] = self._written(item)
                 stays.append(item)
@@ -139,34 +151,40 @@ class Copies:
             else:
                 stays.append(item)
         there = {BY_NAME[item.first.lower()].name for item in stays if item.first.lower() in BY_NAME}
-        lines = _lines(mine, there)
+        lines = _lines(mine, there, self.kept)
         if stays and lines and not lost:
             last = stays[-1]
-            lost = not self._put(last.file, last.end, last.end, "".join("\n" + line for line in lines))
+            lost = not self._put(last.file, last.end, last.end, "".join(self._indent(last) + line for line in lines))
         if lost:
             where = stays[0] if stays else own[0]
-            self._tell(where, "its add_header lines drop those of http; add `include %s;` beside them" % HEADERS_FILE)
+            self._tell(
+                where, "its add_header lines drop those of http; add `include %s;` beside them" % HEADERS_PATTERN
+            )
         for item in body:
             if item.name in INNER and item.block is not None:
                 self._headers(item, mine)
 
     def _redirects(self) -> None:
-        """Let a generated server that still serves pages in clear lead to https."""
+        """Let every server that speaks in clear lead to https for good."""
         sites = sites_of(self._configuration.tree)
         secure = {name for site in sites if site.tls for name in site.names}
         for server, site in zip(servers_of(self._configuration.tree), sites):
             if site.tls or not any(listen.port == 80 for listen in site.listens):
                 continue
-            if _leads_on(server.block or ()):
-                continue
+            body = server.block or ()
             roots = [
-                item
-                for item in named(server.block or (), "location")
-                if item.args and pattern_of(item) in (("", "/"), ("^~", "/"))
+                item for item in named(body, "location") if item.args and pattern_of(item) in (("", "/"), ("^~", "/"))
             ]
-            known = bool(secure) and set(site.names) <= secure
-            if any(_leads_on(item.block or ()) for item in roots):
+            said = [item for block in [body] + [root.block or () for root in roots] for item in named(block, "return")]
+            for item in said:
+                lasting = FOR_GOOD.get(item.first)
+                if lasting and item.args[-1].startswith("https://"):
+                    line = "return %s %s;" % (lasting, _quoted(item.args[-1]))
+                    if not self._edit(item, line):
+                        self._tell(item, "it should be `%s`" % line)
+            if said or any("https://" in "".join(item.args) for item in named(body, "rewrite")):
                 continue
+            known = bool(secure) and set(site.names) <= secure
             if not (known and roots and self._instead(roots[0], TO_HTTPS)):
                 self._tell(
                     server,
@@ -184,17 +202,31 @@ class Copies:
         found: Sequence[Directive] = self._configuration.http
         return found
 
+    def mended(self) -> Dict[str, str]:
+        """Return {path in the container: new text} of the files that are changed in their place."""
+        return {path: self._new(path) for path in sorted(self._edits) if not self._has_copy(path)}
+
     def texts(self) -> Dict[str, str]:
         """Return {path in the container: text of its copy}."""
         out = {}
-        for path, edits in self._edits.items():
-            text = self._configuration.texts[path]
-            digest = hashlib.sha256(text.encode("utf-8")).hexdigest()
-            for (start, end), new in sorted(edits.items(), reverse=True):
-                text = _replaced(text, start, end, new)
+        for path in sorted(filter(self._has_copy, self._edits)):
+            digest = hashlib.sha256(self._configuration.texts[path].encode("utf-8")).hexdigest()
             head = "# Made by nself.prod from %s, sha256 %s.\n# What is changed there later comes into force with the next run of the role nginx.\n"
-            out[path] = head % (self._configuration.shown(path), digest) + text
+            out[path] = head % (self._configuration.shown(path), digest) + self._new(path)
         return out
+
+    def holds(self, path: str) -> bool:
+        """Tell whether what stands in a file does not undo http any more."""
+        return self._has_copy(path) or (self._in_place and bool(self._configuration.editable(path)))
+
+    def _new(self, path: str) -> str:
+        text: str = self._configuration.texts[path]
+        for (start, end), new in sorted(self._edits[path].items(), reverse=True):
+            text = _replaced(text, start, end, new)
+        return text
+
+    def _has_copy(self, path: str) -> bool:
+        return path in self._configuration.fixed and path.startswith(table.HOME + "/")
 
     def _edit(self, item: Directive, new: str) -> bool:
         return self._put(item.file, item.start, item.end, new)
@@ -208,8 +240,8 @@ class Copies:
         return self._put(block.file, block.inside, block.end - 1, new)
 
     def _put(self, path: str, start: int, end: int, new: str) -> bool:
-        """Note an edit; return whether the file is one that may have a copy."""
-        if path not in self._configuration.fixed or not path.startswith(table.HOME + "/"):
+        """Note an edit; return whether the file is one that may be changed."""
+        if not self.holds(path):
             return False
         # A file that several others include is read several times, and edited once.
         self._edits.setdefault(path, {})[(start, end)] = new
@@ -218,6 +250,12 @@ class Copies:
     def _text(self, item: Directive) -> str:
         text: str = self._configuration.texts[item.file][item.start : item.end]
         return text
+
+    def _indent(self, item: Directive) -> str:
+        """Return what begins a line below a directive."""
+        text = self._configuration.texts[item.file]
+        before = text[text.rfind("\n", 0, item.start) + 1 : item.start]
+        return " " if before.strip() else "\n" + before
 
     def _written(self, item: Directive) -> str:
         return self._text(item).strip()
@@ -233,27 +271,15 @@ def _is_own(item: Directive) -> bool:
     return item.args[1] not in table.GENERATED.get(item.first.lower(), ())
 
 
-def _lines(held: Mapping[str, str], there: Any) -> List[str]:
-    """Return the lines by which a block gets all security headers but those that it has. held: somebody's own, by name."""
-    if not there and not held:
-        return ["include %s;" % HEADERS_FILE]
-    out = []
-    for header in HEADERS:
-        if header.name not in there:
-            out.append(held.get(header.name) or line_of(header))
-    return out
+def _lines(held: Mapping[str, str], there: Any, kept: Any) -> List[str]:
+    """Return the lines by which a block gets all security headers but those that it has.
 
-
-def line_of(header: table.Header) -> str:
-    """Return the line that sends a header with its variable's value."""
-    return "add_header %s $%s%s always;" % (header.name, table.PREFIX, header.variable)
-
-
-def _leads_on(body: Sequence[Directive]) -> Optional[bool]:
-    return any(
-        item.first in ("301", "302", "307", "308", "444") or item.first.startswith("https://")
-        for item in named(body, "return")
-    ) or any("https://" in "".join(item.args) for item in named(body, "rewrite"))
+    held: somebody's own from further out, by name; kept: those of them that stand in http, which are not among ours.
+    """
+    wanted = [header for header in HEADERS if header.name not in there]
+    if not there and set(held) <= set(kept):
+        return [held[header.name] for header in wanted if header.name in held] + ["include %s;" % HEADERS_PATTERN]
+    return [held.get(header.name) or "include %s;" % table.pattern_of(header) for header in wanted]
 
 
 def _part(item: Directive, prefix: str) -> str:
@@ -261,7 +287,7 @@ def _part(item: Directive, prefix: str) -> str:
 
 
 def _quoted(text: str) -> str:
-    return text if text and all(char.isalnum() or char in "/.+-" for char in text) else '"%s"' % text.replace('"', "")
+    return text if text and not any(char in text for char in " \t\"';{}#") else '"%s"' % text.replace('"', "")
 
 
 def _replaced(text: str, start: int, end: int, new: str) -> str:

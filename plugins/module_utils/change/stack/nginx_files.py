@@ -10,7 +10,14 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from ansible_collections.nself.prod.plugins.module_utils.change.changes import ChangeError, text_of
 from ansible_collections.nself.prod.plugins.module_utils.change.guard import Refused
-from ansible_collections.nself.prod.plugins.module_utils.change.tables.nginx import HOME
+from ansible_collections.nself.prod.plugins.module_utils.change.tables.nginx import (
+    HEADERS,
+    HEADERS_FILE,
+    HEADERS_PATTERN,
+    HOME,
+    line_of,
+    pattern_of,
+)
 from ansible_collections.nself.prod.plugins.module_utils.deployment.nginx_sites import http_of
 from ansible_collections.nself.prod.plugins.module_utils.host import NotFound
 from ansible_collections.nself.prod.plugins.module_utils.parse import nginx as parse
@@ -48,6 +55,13 @@ class Configuration:
                 return posixpath.normpath(source + path[len(target) :])
         return ""
 
+    def editable(self, path: str) -> bool:
+        """Tell whether a file may be changed in its place: a real one of the project."""
+        source = self.source(path)
+        if path not in self.texts or not source.startswith(self._stack.directory.rstrip("/") + "/"):
+            return False
+        return bool(self._stack.host.stat(source, follow=False).kind == "file")
+
     def shown(self, text: str) -> str:
         """Return a text that names files of the container with the names that they have in the project."""
         inside = self._stack.directory.rstrip("/") + "/"
@@ -62,6 +76,12 @@ class Configuration:
 
     def _include(self, pattern: str) -> List[Tuple[str, str]]:
         path = posixpath.join(HOME, pattern)
+        if path in (HEADERS_FILE, HEADERS_PATTERN):
+            # Of an earlier run, or of somebody who followed our advice. What is in it is ours, and here only the names count.
+            return [(HEADERS_FILE, "".join(line_of(header) + "\n" for header in HEADERS))]
+        for header in HEADERS:
+            if path == pattern_of(header):
+                return [(path.replace("*", ""), line_of(header) + "\n")]
         patterned = any(char in path for char in "*?[")
         out = []
         for found in self._matching(path) if patterned else [path]:

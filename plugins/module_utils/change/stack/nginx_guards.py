@@ -70,6 +70,11 @@ class Guards:
     def of(self, role: str) -> List[Server]:
         return [server for server in self.servers.values() if role in server.roles]
 
+    def servers_unguarded(self) -> None:
+        """Guard nothing: somebody else does."""
+        for server in self.servers.values():
+            server.rules, server.foreign = [], []
+
     def maps(self, origins: Sequence[str]) -> List[str]:
         """Return the lines for the http block. origins: of which pages may use hasura-auth."""
         entries: List[Tuple[str, str]] = []
@@ -78,25 +83,24 @@ class Guards:
         for number, server in enumerate(sorted(self.servers.values(), key=lambda item: item.key), 1):
             if not server.key:
                 continue
-            if (EVERYWHERE, LOGIN) in server.rules:
-                entries.append((server.key, LOGIN))
+            whole = [guard for path, guard in server.rules if path == EVERYWHERE]
+            if whole:
+                entries.append((server.key, whole[0]))
             elif server.rules or server.foreign:
                 variable = "$%sguard_%d" % (table.PREFIX, number)
                 entries.append((server.key, variable))
                 out += _map("$uri", variable, "", _by_path(server))
-            elif later.match(server.key):
+            elif later.match(server.key) and self._options["console_access"] != OPEN:
                 entries.append((server.key, ""))  # known, and no console
         if self._options["console_access"] != OPEN:
-            entries.append(("~*" + _later(), LOGIN))
+            entries.append(("~*" + _later(), self._shows("console_access")))
         if any(server.foreign for server in self.servers.values()):
             out += _map("$http_origin", _variable("foreign"), NOBODY, [("", "")] + [(text, "") for text in origins])
         guard = _variable("guard")
         out += _map("$server_name", guard, "", entries)
         out += _map(guard, _variable("realm"), "Restricted", [("", "off")])
-        login = LOGIN if USERS in (self._options["console_access"], self._options["admin_api_access"]) else NOBODY
-        out += _map(
-            guard, _variable("users"), "%s/%s" % (table.MOUNT, NOBODY), [(LOGIN, "%s/%s" % (table.MOUNT, login))]
-        )
+        files = {name: "%s/%s" % (table.MOUNT, name) for name in (LOGIN, NOBODY)}
+        out += _map(guard, _variable("users"), files[NOBODY], [(LOGIN, files[LOGIN])])
         return out + ["auth_basic %s;" % _variable("realm"), "auth_basic_user_file %s;" % _variable("users")]
 
     # -- reading -----------------------------------------------------------------------------------------------------------
@@ -115,12 +119,12 @@ class Guards:
         entry.roles += [role for role in roles if role not in entry.roles]
         wanted: List[Tuple[str, str]] = []
         if set(entry.names) & set(self._options["console_sites"]):
-            wanted.append((EVERYWHERE, LOGIN))
+            wanted.append((EVERYWHERE, self._shows("console_access")))
         for role in roles:
             if role == "hasura" and self._options["admin_api_access"] != OPEN:
                 prefix = self._prefix(server, role, table.ADMIN_PATH, roles)
                 if prefix is not None:
-                    wanted.append(("^%s/%s" % (re.escape(prefix), table.ADMIN_PATHS), LOGIN))
+                    wanted.append(("^%s/%s" % (re.escape(prefix), table.ADMIN_PATHS), self._shows("admin_api_access")))
             elif role == "auth":
                 prefix = self._prefix(server, role, table.SIGN_IN_PATH, roles)
                 if prefix is not None and prefix not in entry.foreign:
@@ -136,6 +140,10 @@ class Guards:
             return
         entry.rules += [rule for rule in wanted if rule not in entry.rules]
 
+    def _shows(self, option: str) -> str:
+        """Return what has to be shown where an option governs."""
+        return NOBODY if self._options[option] == CLOSED else LOGIN
+
     def _is_console(self, role: str, server: Server) -> bool:
         if self._options["console_access"] == OPEN or set(server.names) & set(self._options["console_open"]):
             return False
@@ -145,14 +153,14 @@ class Guards:
         self, server: Directive, role: str, roles: Sequence[str], found: Sequence[Tuple[Directive, str]]
     ) -> List[Tuple[str, str]]:
         if len(roles) == 1:
-            return [(EVERYWHERE, LOGIN)]
+            return [(EVERYWHERE, self._shows("console_access"))]
         out = []
         for location, one in found:
             modifier, pattern = pattern_of(location) if location.name == "location" else ("", "/")
             if one != role:
                 continue
             if modifier in ("", "^~", "=") and len(pattern) > 1:
-                out.append(("^%s" % re.escape(pattern), LOGIN))
+                out.append(("^%s" % re.escape(pattern), self._shows("console_access")))
             else:
                 self.left.append(
                     "%s: %s shares this server with other services, so it is not guarded; give it a server of its own, or name the site in "
@@ -209,13 +217,14 @@ make_map = _map
 
 
 def quoted(text: str, is_key: bool = False) -> str:
-    """Return a text as nginx takes it. Raises Refused for what would mean something else there."""
-    if any(char in text for char in '"\r\n\0') or (
-        not is_key and "$" in text and not text.startswith("$" + table.PREFIX)
-    ):
+    """Return a text as nginx takes it; a key as it stands, since an expression has backslashes. Raises Refused for what nginx would read otherwise."""
+    of_others = "$" in text and not is_key and not text.startswith("$" + table.PREFIX)
+    if any(char in text for char in "\r\n\0") or of_others or (is_key and '"' in text):
         raise Refused(
             "%s cannot be written into nginx's configuration: it has a quote, a line break or a $" % text[:60]
         )
+    if not is_key:
+        text = text.replace("\\", "\\\\").replace('"', '\\"')
     return '"%s"' % text
 
 

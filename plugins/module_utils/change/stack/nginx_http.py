@@ -11,10 +11,14 @@ from __future__ import annotations
 from typing import Any, Dict, List, Mapping, Sequence
 
 from ansible_collections.nself.prod.plugins.module_utils.change.guard import Refused
-from ansible_collections.nself.prod.plugins.module_utils.change.stack.nginx_copies import HEADERS_FILE, line_of
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.nginx_guards import Server, make_map, quoted
 from ansible_collections.nself.prod.plugins.module_utils.change.tables import nginx as table
-from ansible_collections.nself.prod.plugins.module_utils.change.tables.nginx import HEADERS, ZONES
+from ansible_collections.nself.prod.plugins.module_utils.change.tables.nginx import (
+    HEADERS,
+    HEADERS_FILE,
+    ZONES,
+    line_of,
+)
 from ansible_collections.nself.prod.plugins.module_utils.deployment.nginx_context import per_minute
 from ansible_collections.nself.prod.plugins.module_utils.parse import http_headers
 
@@ -90,11 +94,12 @@ def headers(options: Mapping[str, Any], servers: Mapping[str, Server], kept: Map
     return out + _preflights(servers)
 
 
-def header_lines(options: Mapping[str, Any], kept: Mapping[str, Any]) -> List[str]:
-    """Return the add_header lines: a file of its own, for blocks that lost them."""
+def header_lines(options: Mapping[str, Any], kept: Mapping[str, Any]) -> Dict[str, str]:
+    """Return {name of a header: the line that sends it}."""
     values = header_values(options)
-    lines = [line_of(header) for header in HEADERS if header.name not in kept and values[header.variable]]
-    return lines + ["add_header Access-Control-Max-Age %s always;" % _variable("preflight")]
+    lines = {item.name: line_of(item) for item in HEADERS if item.name not in kept and values[item.variable]}
+    lines["Access-Control-Max-Age"] = "add_header Access-Control-Max-Age %s always;" % _variable("preflight")
+    return lines
 
 
 def _policies(options: Mapping[str, Any], servers: Mapping[str, Server]) -> List[str]:
@@ -129,15 +134,15 @@ def _preflights(servers: Mapping[str, Server]) -> List[str]:
 # -- limits ----------------------------------------------------------------------------------------------------------------
 
 
-def zones(servers: Mapping[str, Server], rates: Mapping[str, str]) -> List[str]:
-    """Return our zones and their limits, which hold in servers that have none of their own."""
+def zones(servers: Mapping[str, Server], rates: Mapping[str, str], general: bool) -> List[str]:
+    """Return our zones and their limits, which hold in servers that have none of their own. general: whether there is one for everything."""
     keys = {"sign_in": _sign_in(servers), "graphql": _graphql(servers), "general": []}
     out: List[str] = []
     limits: List[str] = []
     for zone in ZONES:
         lines = keys[zone.name]
         name = table.PREFIX + zone.name
-        if zone.name != "general" and not lines:
+        if not (general if zone.name == "general" else lines):
             continue
         rate = rates.get(zone.name, zone.rate)
         key = "$" + name if lines else "$binary_remote_addr"
@@ -195,10 +200,10 @@ def http_file(singles: Mapping[str, str], blocks: Sequence[Sequence[str]]) -> st
     return TITLE + "\n\n".join(parts) + "\n"
 
 
-def headers_file(lines: Sequence[str]) -> str:
-    return (
-        TITLE
-        + "# A block with an add_header of its own loses those of the blocks around it, unless it includes this.\n"
-        + "\n".join(lines)
-        + "\n"
-    )
+def headers_files(lines: Mapping[str, str]) -> Dict[str, str]:
+    """Return {path below our folder: text}: all headers in one file, and each in one of its own."""
+    why = "# A block with an add_header of its own loses those of the blocks around it, unless it includes this.\n"
+    out = {"headers.inc": TITLE + why + "\n".join(lines.values()) + "\n"}
+    for name, line in lines.items():
+        out["headers/%s.inc" % name.lower()] = TITLE + line + "\n"
+    return out

@@ -57,7 +57,7 @@ def expected(configuration: Any, guards: Any, copies: Any, options: Mapping[str,
             continue
         one = Expected(names[0], ports[0])
         said = {item.name for item in walk(server.block or ())}
-        mended = server.file in configuration.fixed
+        mended = copies.holds(server.file)
         if "add_header" not in said or mended:
             one.headers = dict(headers)
         if "ssl_protocols" not in said or mended:

@@ -34,6 +34,7 @@ class Url(NamedTuple):
     user: Optional[str]
     password: Optional[str]
     query: Dict[str, str]
+    port: int = 5432
 
 
 @dataclass
@@ -78,7 +79,7 @@ def url_of(text: str) -> Optional[Url]:
     if not mark or "@" in query:
         head, query = found.group("rest"), ""
     login, _at, place = head.rpartition("@")
-    host = re.sub(r":\d*\Z", "", place.split("/", 1)[0])
+    host, _mark, port = re.sub(r":(\d*)\Z", r" \1", place.split("/", 1)[0]).partition(" ")
     user, mark, password = login.partition(":")
     return Url(
         found.group("scheme").lower(),
@@ -86,6 +87,7 @@ def url_of(text: str) -> Optional[Url]:
         urllib.parse.unquote(user) or None,
         urllib.parse.unquote(password) if mark else None,
         dict(urllib.parse.parse_qsl(query)),
+        int(port or 5432),
     )
 
 
@@ -99,10 +101,14 @@ def names_of(service: str, model: Mapping[str, Any]) -> Set[str]:
 
 def clients_of(services: Mapping[str, Mapping[str, Any]], server: str) -> List[Client]:
     """Return the clients of one PostgreSQL among the model's services, interpolated."""
-    names, out = names_of(server, services[server]), []
+    others = {name: model for name, model in services.items() if name != server}
+    return clients_among(others, names_of(server, services[server]))
+
+
+def clients_among(services: Mapping[str, Mapping[str, Any]], names: Set[str]) -> List[Client]:
+    """Return the services that are told of a PostgreSQL by one of its names."""
+    out = []
     for service, model in sorted(services.items()):
-        if service == server:
-            continue
         client = Client(service)
         for variable, value in sorted((model.get("environment") or {}).items()):
             text = str(value or "")

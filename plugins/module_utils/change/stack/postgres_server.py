@@ -19,14 +19,20 @@ from ansible_collections.nself.prod.plugins.module_utils.change.guard import Mis
 from ansible_collections.nself.prod.plugins.module_utils.host import HostError, NotFound, first_line
 
 ASKED = ("server", "settings", "overrides", "file_settings", "hba", "pending_restart", "verifiers", "sessions")
-# Where the rules would come from if the command line did not say it: what the files say, which is shown only there.
+# Where the rules would come from without us: what the files say, which is shown only there.
 HBA_IN_FILES = """
     SELECT to_json(coalesce(
-        (SELECT setting FROM pg_file_settings WHERE name = 'hba_file' ORDER BY seqno DESC LIMIT 1), ''))"""
+        (SELECT setting FROM pg_file_settings WHERE name = 'hba_file'
+         AND setting NOT LIKE '%nself-prod%' ORDER BY seqno DESC LIMIT 1), ''))"""
 # What a restart would put in force: its next start is what has to be tried.
 WAITING = """
     SELECT coalesce(json_object_agg(f.name, f.setting ORDER BY f.seqno), '{}')
     FROM pg_file_settings f JOIN pg_settings s ON lower(s.name) = lower(f.name) WHERE s.pending_restart"""
+# ALTER SYSTEM's file, which wins over all others.
+ALTERED = """
+    SELECT coalesce(json_object_agg(name, setting ORDER BY seqno), '{}') FROM pg_file_settings
+    WHERE sourcefile LIKE '%/postgresql.auto.conf'"""
+MORE = {"hba_in_files": HBA_IN_FILES, "waiting": WAITING, "altered": ALTERED}
 RELOAD_SECONDS = 10.0
 RESTART_SECONDS = 120.0
 LOADED = "SELECT extract(epoch FROM pg_conf_load_time());"
@@ -79,13 +85,7 @@ class Server:
 
     def ask(self) -> None:
         """Ask it everything. Raises Refused where it does not answer, or where POSTGRES_USER may not see what has to be known."""
-        sections = dict({name: SECTIONS[name] for name in ASKED}, hba_in_files=HBA_IN_FILES, waiting=WAITING)
-        try:
-            self.sections = psql.ask(self.stack.host, self._id(), sections)
-        except Missing as missing:
-            raise Refused(
-                "%s: %s; look at `docker logs` of its container" % (self.service, missing.detail)
-            ) from missing
+        self.sections = self._answers(dict({name: SECTIONS[name] for name in ASKED}, **MORE))
         for name in ("server", "settings"):
             self.section(name)
 
@@ -239,6 +239,14 @@ class Server:
             raise Mismatch("%s does not start with the new settings: %s" % (self.service, complaint(done.err)))
 
     # -- inner -------------------------------------------------------------------------------------------------------
+
+    def _answers(self, sections: Mapping[str, str]) -> Dict[str, Any]:
+        try:
+            return dict(psql.ask(self.stack.host, self._id(), sections))
+        except Missing as missing:
+            raise Refused(
+                "%s: %s; look at `docker logs` of its container" % (self.service, missing.detail)
+            ) from missing
 
     def _container(self) -> Mapping[str, Any]:
         item = self.stack.inspect(self.service)

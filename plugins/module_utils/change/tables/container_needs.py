@@ -17,7 +17,8 @@ from typing import Tuple
 class Needs:
     """names: roles, service names or image names; user: what to run as where nothing else says so, "" for what is found on the host.
 
-    data: the folder whose owner the service has to be; root: why it has to keep root, "" where it need not; tmpfs: folders it writes
+    data: the folder whose owner the service has to be; root: why it has to keep root, "" where it need not; workers: what
+    speaks to the world then is not root; tmpfs: folders it writes
     to beside its volumes; run: folders like those that have to be the user's own, with a mode; programs: it runs programs out of /tmp;
     home: its programs want a home folder they can write to; known: what it writes is known, so the container's layer is not asked;
     unprivileged: it does its work without `privileged`, devices and the host's processes, and `loses` says what is lost with them.
@@ -28,6 +29,7 @@ class Needs:
     user: str = ""
     data: str = ""
     root: str = ""
+    workers: bool = False
     tmpfs: Tuple[str, ...] = ("/tmp",)
     run: Tuple[Tuple[str, str], ...] = ()
     programs: bool = False
@@ -59,7 +61,8 @@ NEEDS = (
     # Its master binds ports and reads keys as root; its workers, which speak to the world, do not.
     Needs(
         ("nginx",),
-        root="its master reads the keys; the workers that speak to the world are not root",
+        root="its master reads the keys",
+        workers=True,
         tmpfs=("/tmp", "/run", "/var/cache/nginx", "/var/lib/nginx"),
         memory=(256, 5),
         cpu=0.75,

@@ -186,12 +186,11 @@ NGINX = (
 )
 
 _MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
-_PATHS = "give postgres_tls_certificate, postgres_tls_key and postgres_tls_ca"
+_PATHS = "give postgres_tls_required, postgres_tls_certificate, postgres_tls_key and postgres_tls_ca"
 
 DATA = (
     Rule("POSTGRES_SSL", "postgres_tls", "enabled", BOOL, ON),
     Rule("POSTGRES_SSL_ENABLED", "postgres_tls", "enabled", BOOL, ON),
-    Rule("POSTGRES_SSL_REQUIRED", "postgres_tls", "required", BOOL, ON),
     Rule("POSTGRES_SSL_MODE", "postgres_tls", "client_mode", CHOICE, _MODES, choices=_MODES),
     _none("POSTGRES_SSL*", _PATHS),
     Rule("POSTGRES_LOG_CONNECTIONS", "postgres_tls", "log_connections", BOOL, ON),
@@ -204,8 +203,10 @@ DATA = (
         ("none", "ddl", "mod", "all"),
         choices=("none", "ddl", "mod", "all"),
     ),
-    Rule("POSTGRES_LOG_LINE_PREFIX", "postgres_tls", "log_line_prefix"),
-    _none("POSTGRES_LOG_*", "postgres_tls sets log_connections, log_disconnections, log_statement and log_line_prefix"),
+    _none(
+        "POSTGRES_LOG_*",
+        "it has POSTGRES_LOG_CONNECTIONS, _DISCONNECTIONS and _STATEMENT; the rest is postgres_tls_log_line_prefix",
+    ),
     Rule("POSTGRES_MAX_CONNECTIONS", "postgres_tls", "max_connections", COUNT),
     Rule("POSTGRES_ALLOWED_HOSTS", "postgres_tls", "allowed_hosts", WORDS, NOT_ALL),
     Rule("MINIO_SSE_ENABLED", "minio", "kms_generate", BOOL, ON),

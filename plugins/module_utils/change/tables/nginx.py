@@ -13,6 +13,9 @@ from ansible_collections.nself.prod.plugins.module_utils.parse import http_heade
 
 HOME = "/etc/nginx"
 MOUNT = HOME + "/nself-prod"  # where our folder is in the container
+HEADERS_FILE = MOUNT + "/headers.inc"
+# How a block includes it: as a pattern, which may find nothing, so that nginx starts without our folder too.
+HEADERS_PATTERN = MOUNT + "/headers*.inc"
 PREFIX = "nself_prod_"  # of our variables and zones, so that they meet nobody else's
 
 # -- directives that may stand once in http ------------------------------------------------------------------------------
@@ -56,7 +59,8 @@ def _larger(found: Tuple[str, ...], wanted: Tuple[str, ...]) -> bool:
 class Single:
     """A directive that nginx takes once a block. option: which holds its value, "" for a fixed one; good: what may stay instead.
 
-    below: whether another value in a server takes the protection away there; when: the option that switches it.
+    below: whether another value in a server takes the protection away there; when: the option that switches it; silent: whether nginx's own
+    default is as good.
     """
 
     name: str
@@ -65,6 +69,7 @@ class Single:
     good: Good = _same
     below: bool = False
     when: str = ""
+    silent: bool = False
 
 
 LIMITS, ABUSE = "rate_limits_enabled", "abuse_limits_enabled"
@@ -82,6 +87,8 @@ SINGLES = (
     Single("send_timeout", "send_timeout", good=_sooner, when=ABUSE),
     Single("reset_timedout_connection", value="on", when=ABUSE),
     Single("limit_req_status", value="429", below=True, when=LIMITS),
+    Single("limit_req_dry_run", value="off", below=True, when=LIMITS, silent=True),
+    Single("limit_conn_dry_run", value="off", below=True, when=ABUSE, silent=True),
     Single("limit_conn_status", value="429", when=ABUSE),
 )
 
@@ -144,6 +151,18 @@ HEADERS = (
     Header("Permissions-Policy", "permissions", _permissions, "~."),
     Header("X-XSS-Protection", "xss", http_headers.xss_filter_is_harmless),
 )
+
+
+def line_of(header: Header) -> str:
+    """Return the line that sends a header with its variable's value."""
+    return "add_header %s $%s%s always;" % (header.name, PREFIX, header.variable)
+
+
+def pattern_of(header: Header) -> str:
+    """Return the pattern by which a block includes one header only, as the others are its own."""
+    return "%s/headers/%s*.inc" % (MOUNT, header.name.lower())
+
+
 BY_NAME = {item.name.lower(): item for item in HEADERS}
 # Options that set a header's value.
 HEADER_OPTIONS = {

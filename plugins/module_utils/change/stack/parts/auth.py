@@ -25,6 +25,7 @@ from ansible_collections.nself.prod.plugins.module_utils.probe.http import Respo
 
 PROBE_ROLE = "nself_prod_probe"  # a role that nobody has a permission for
 GIVEN_KEYS = ("HASURA_JWT_KEY", "AUTH_JWT_SECRET")  # the guide's names, where they are given as settings
+OVER = ": access tokens in use end at once; applications fetch new ones with their refresh token, else users log in once more"
 REFUSES = ("invalid-jwt", "jwt-invalid-claims", "jwt-missing-role-claims", "invalid-headers")
 
 
@@ -91,12 +92,21 @@ class Auth(Part):
         if choice.weak:
             plan.left.append("the JWT key stays, though weak (%s): auth_jwt_weak: replace mends it" % choice.weak)
         if choice.made:
-            plan.left.append(
-                "the JWT key was weak and is a new one: everybody who is logged in has to log in once more"
-            )
+            plan.left.append("the JWT key was weak, and a new one takes its place" + OVER)
+        elif self._ends_tokens(choice):
+            plan.left.append("the JWT key, its algorithm or the issuer is another one" + OVER)
         plan.settings.update(jwt.settings_of(choice, self.stack.variables, jwt.keys_of(found)))
         plan.left += self._stale(plan.settings)
         return {name: "${%s}" % NAME for role in ("hasura", "auth") for name in self.stack.of(role)}
+
+    def _ends_tokens(self, choice: jwt.Choice) -> bool:
+        """Tell whether tokens that hasura-auth signed until now are refused."""
+        for service in self.stack.of("auth"):
+            now = jwt.parse(self.stack.environment(service).get(NAME, ""))
+            if now is not None:
+                now = dict(now, issuer=now.get("issuer") or table.DEFAULT_ISSUER)
+                return any(now.get(name) != choice.config.get(name) for name in ("key", "type", "issuer"))
+        return False
 
     def _stale(self, settings: Dict[str, str]) -> List[str]:
         """Return what to tell of files that were meant to win, and hold another key than `.env`, which does."""

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Mapping, Sequence, Set
+from typing import Any, Dict, Mapping, Set
 
 from ansible_collections.nself.prod.plugins.module_utils.change.guard import Mismatch, Refused
 from ansible_collections.nself.prod.plugins.module_utils.change.stack import (
@@ -13,7 +13,7 @@ from ansible_collections.nself.prod.plugins.module_utils.change.stack import (
     container_project,
     container_proof,
 )
-from ansible_collections.nself.prod.plugins.module_utils.change.stack.container_service import Services
+from ansible_collections.nself.prod.plugins.module_utils.change.stack.container_service import Services, needs_of
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.part import Part, Plan, Replace
 
 
@@ -57,9 +57,14 @@ class Containers(Part):
         services: Mapping[str, Dict[str, Any]] = self.stack.services
         plan = Plan()
         roles = {name: self.stack.role(name) for name in services}
+        before = container_project.were_out(self.stack.override.roles.get(self.name, ""))
         out, left = container_project.taken_out(
-            services, roles, self.options["admin_panel"], self.options["dev_services"]
+            services, roles, self.options["admin_panel"], self.options["dev_services"], before
         )
+        # No run starts what is not there, so what may be back has to be started by hand.
+        waiting = sorted(name for name in before & set(services) - out if self.stack.inspect(name) is None)
+        if waiting:
+            left.append("%s may run again: `nself start` starts it; then run this once more" % ", ".join(waiting))
         plan.left += left
         plan.remove = sorted(out)
         found: Dict[str, Dict[str, Any]] = {
@@ -67,18 +72,18 @@ class Containers(Part):
         }
         kept = [name for name in services if name not in out]
         mine = [name for name in kept if name not in self.options["exempt"]]
-        seen, size = container_facts.look(self.stack, mine), container_facts.machine(self.stack.host)
-        hardened = Services(
-            self.stack, self.options, plan, seen, size, container_facts.knows_start_interval(self.stack.host)
-        )
+        needs = {name: needs_of(name, roles[name], str(services[name].get("image") or "")) for name in mine}
+        seen = container_facts.look(self.stack, mine, [name for name in mine if not needs[name].known])
+        size, quick = container_facts.machine(self.stack.host), container_facts.knows_start_interval(self.stack.host)
+        hardened = Services(self.stack, self.options, plan, seen, size, quick)
         for name in mine:
             item = hardened.fragment(name)
             if item:
                 found[name] = item
-        for name in self.stack.of("nginx") if out else []:
+        for name in self.stack.of("nginx") if out or waiting else []:
             if name in kept:
                 # It looks up the names of its sites when it starts, and does not start without one of them.
-                hosts = ["%s:127.0.0.1" % other for other in plan.remove]
+                hosts = ["%s:127.0.0.1" % other for other in plan.remove + waiting]
                 found.setdefault(name, {})["extra_hosts"] = hosts
         plan.left += container_images.summed(hardened.floating)
         plan.fragment = {"services": found} if found else {}
@@ -86,7 +91,7 @@ class Containers(Part):
             self._separate(plan, roles, out)
         if self.options["recreate_stale"]:
             plan.recreate = kept
-        plan.used = self._used(kept, roles)
+        plan.used = sorted(hardened.used)
         self.wanted = found
         return plan
 
@@ -118,13 +123,6 @@ class Containers(Part):
                 "the ports that %s publish on this host lead nowhere, since their network is internal; go through `docker exec`"
                 % ", ".join(cut)
             )
-
-    def _used(self, services: Sequence[str], roles: Mapping[str, str]) -> List[str]:
-        names = {"DOCKER_NETWORK_INTERNAL", "EXPOSE_INTERNAL_PORTS"}
-        for name in services:
-            for word in ("CONTAINER", name, roles[name]):
-                names |= {word.upper().replace("-", "_") + end for end in ("_MEMORY_LIMIT", "_CPU_LIMIT")}
-        return sorted(names & set(self.stack.variables))
 
     def verify(self) -> None:
         """Ask the kernel about every process, not the engine about what it was told."""

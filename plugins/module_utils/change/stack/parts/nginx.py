@@ -91,6 +91,7 @@ class Nginx(Part):
         "console_sites": {"type": "list", "elements": "str", "default": []},
         "console_open": {"type": "list", "elements": "str", "default": []},
         "admin_api_access": _ACCESS,
+        "mend_sites": {"type": "bool", "default": True},
         "logs_on_host": {"type": "bool", "default": False},
     }
     SECRETS = (USER_LINES,)
@@ -99,6 +100,7 @@ class Nginx(Part):
         super().__init__(stack, options, secrets)
         self._service = ""
         self._expected: List[nginx_probe.Expected] = []
+        self._mended: List[str] = []  # paths in the project
         self._copied: List[str] = []  # paths in the container
         self._logs = False
         self._shown: Callable[[str], str] = str  # turns the container's paths in a message into the project's
@@ -119,23 +121,28 @@ class Nginx(Part):
         left: List[str] = ["%s is a second nginx, which is left as it is" % name for name in services[1:]]
         configuration = Configuration(self.stack, self._service)
         singles, explicit = self._singles()
-        copies = Copies(configuration, singles, explicit)
+        copies = Copies(configuration, singles, explicit, self.options["mend_sites"])
         guards = Guards(configuration, self._role_of, self._asks, self.options)
         blocks = [render.headers(self.options, guards.servers, copies.kept)]
-        blocks.append(guards.maps(self._origins(configuration, left) if guards.of("auth") else []))
+        own = named(configuration.http, "auth_basic") + named(configuration.http, "auth_basic_user_file")
+        if own:
+            left.append(
+                "%s: nginx has a login of its own for everything, so the role sets none for consoles, Hasura's APIs for administrators and "
+                "foreign pages" % configuration.place(own[0])
+            )
+            guards.servers_unguarded()
+        else:
+            blocks.append(guards.maps(self._origins(configuration, left) if guards.of("auth") else []))
         blocks += self._limits(configuration, copies, guards)
         self._logs = self.options["logs_on_host"] and self._rotates(left)
         if self._logs:
             copies.log_twice()
         group = self._worker_group(configuration)
-        lines = render.headers_file(render.header_lines(self.options, copies.kept))
         plan = Plan(left=left + copies.left + guards.left)
         plan.folders.append((OURS, 0o750, 0, group))
         mounts = ["./%s:%s:ro" % (OURS, table.MOUNT)]
-        files = {
-            "http.conf": render.http_file(copies.missing, blocks),
-            "headers.inc": lines,
-        }
+        files = {"http.conf": render.http_file(copies.missing, blocks)}
+        files.update(render.headers_files(render.header_lines(self.options, copies.kept)))
         self._copied = sorted(copies.texts())
         for path, text in sorted(copies.texts().items()):
             name = path[len(table.HOME) + 1 :]
@@ -147,16 +154,39 @@ class Nginx(Part):
         for folder in sorted({posixpath.dirname(name) for name in files if "/" in name} | {"files"}):
             plan.folders.append(("%s/%s" % (OURS, folder), 0o755, 0, 0))
         plan.absent += self._stale(files)
+        for path, text in copies.mended().items():
+            source = configuration.source(path)
+            info = self.stack.host.stat(source)
+            relative = posixpath.relpath(source, self.stack.directory)
+            # A build writes them anew, so nothing that the container is made of may depend on them: nginx reads them again.
+            plan.files.append(File(relative, text, info.mode, info.uid, info.gid))
+            self._mended.append(relative)
         # Read at each request, so a change of them needs no new container.
         plan.files.append(File("%s/%s" % (OURS, LOGIN), self._user_lines(), 0o640, 0, group, secret=True))
         plan.files.append(File("%s/%s" % (OURS, NOBODY), "", 0o640, 0, group))
         if self._logs:
+            outer = posixpath.dirname(LOGS)
+            if not exists(self.stack.host, self.stack.path(outer)):
+                owner = self.stack.host.stat(self.stack.directory)
+                plan.folders.append((outer, 0o755, owner.uid, owner.gid))
             plan.folders.append((LOGS, 0o750, 0, 0))
             mounts.append("./%s:/var/log/nginx" % LOGS)
         plan.fragment = {"services": {self._service: {"volumes": mounts}}}
         self._shown = configuration.shown
+        self._works_now()
         self._expected = nginx_probe.expected(configuration, guards, copies, self.options)
         return plan
+
+    def _works_now(self) -> None:
+        """Have the running nginx judge its files as they are. Raises Refused where it could not start with them: nor could it after ours."""
+        if not self.stack.running(self._service):
+            return
+        done = self.stack.exec(self._service, ["nginx", "-t"])
+        if done.rc != 0:
+            raise Refused(
+                "nginx runs, but would not start again with its files as they are: %s; mend that first, nothing was changed"
+                % self._in_project(said(done.err))
+            )
 
     def _singles(self) -> Tuple[Dict[str, str], List[str]]:
         """Return ({directive: value}, those of them and of the headers that somebody asked for)."""
@@ -190,8 +220,10 @@ class Nginx(Part):
                 "nginx_rate_limits: nginx has no zone %s; there are %s, and those of its limit_req_zone lines"
                 % (", ".join(unknown), ", ".join(own))
             )
-        if self.options["rate_limits_enabled"] and not named(configuration.http, "limit_req"):
-            out.append(render.zones(guards.servers, rates))
+        if self.options["rate_limits_enabled"]:
+            # Limits of one level hold together, so one of somebody's own for everything is enough.
+            general = not named(configuration.http, "limit_req") or "general" in rates
+            out.append(render.zones(guards.servers, rates, general))
         if self.options["abuse_limits_enabled"] and not named(configuration.http, "limit_conn"):
             if not 1 <= self.options["connections_per_client"] <= 65535:
                 raise Refused("nginx_connections_per_client takes a number from 1 to 65535")
@@ -207,7 +239,8 @@ class Nginx(Part):
             for service in self.stack.of("hasura"):
                 declared += self._declared(service, "HASURA_GRAPHQL_CORS_DOMAIN").split(",")
             for service in self.stack.of("auth"):
-                declared.append(_origin_of(self._declared(service, "AUTH_CLIENT_URL")))
+                urls = self._declared(service, "AUTH_ACCESS_CONTROL_ALLOWED_REDIRECT_URLS").split(",")
+                declared += map(_origin_of, [self._declared(service, "AUTH_CLIENT_URL")] + urls)
             declared = [text.strip() for text in declared if text.strip()]
             given = [text for text in declared if origin_problem(text) is None]
             domain = self.stack.variables.get("BASE_DOMAIN", "").strip().lower()
@@ -266,10 +299,10 @@ class Nginx(Part):
                 return int(gid)
             name = uid
         else:
-            said = named(configuration.tree, "user")
-            if said and len(said[-1].args) > 1:
-                return self._id(["getent", "group", said[-1].args[1]], 2)
-            name = said[-1].first if said else WORKER
+            users = named(configuration.tree, "user")
+            if users and len(users[-1].args) > 1:
+                return self._id(["getent", "group", users[-1].args[1]], 2)
+            name = users[-1].first if users else WORKER
         return self._id(["id", "-g", name], 0)
 
     def _id(self, argv: List[str], field: int) -> int:
@@ -291,7 +324,7 @@ class Nginx(Part):
     def _stale(self, files: Mapping[str, str]) -> List[str]:
         """Return copies of an earlier run that are not wanted any more."""
         out = []
-        for folder in ("files", "files/conf.d", "files/includes"):
+        for folder in ("headers", "files", "files/conf.d", "files/includes"):
             path = "%s/%s" % (OURS, folder)
             if not exists(self.stack.host, self.stack.path(path)):
                 continue
@@ -307,20 +340,33 @@ class Nginx(Part):
             return
         done = self.stack.run_once(self._service, ["nginx", "-t"])
         if done.rc != 0:
-            said = [line for line in done.err.splitlines() if "[emerg]" in line or "[alert]" in line]
-            said = said or done.err.strip().splitlines()[-1:] or ["no word why"]
-            raise Mismatch("nginx refuses its new configuration: %s" % self._in_project("; ".join(said)))
+            raise Mismatch("nginx refuses its new configuration: %s" % self._in_project(said(done.err)))
 
     def settle(self, changes: Changes) -> None:
+        if self._mended and self.stack.running(self._service):
+            changes.note("nginx reads %s again" % ", ".join(self._mended))
+            if not changes.check:
+                self._reload()
+        self._rotation_before = changes.read(ROTATION)
         if self._logs:
-            self._rotation_before = changes.read(ROTATION)
-            self._rotation_written = changes.file(ROTATION, _ROTATED % self.stack.path(LOGS)) and not changes.check
+            changed = changes.file(ROTATION, _ROTATED % self.stack.path(LOGS))
+        else:
+            ours = (self._rotation_before or "").startswith(_ROTATED.partition("\n")[0])
+            changed = ours and changes.absent(ROTATION)
+        self._rotation_written = changed and not changes.check
 
     def verify(self) -> None:
         if self._service and self.stack.running(self._service):
             nginx_probe.verify(self.stack, self._service, self._expected)
 
+    def _reload(self) -> None:
+        done = self.stack.exec(self._service, ["nginx", "-s", "reload"])
+        if done.rc != 0:
+            raise Mismatch("nginx does not read its files again: %s" % self._in_project(said(done.err)))
+
     def revert(self) -> None:
+        if self._mended and self.stack.running(self._service):
+            self._reload()
         if not self._rotation_written:
             return
         back = Changes(self.stack.host, check=False)
@@ -334,6 +380,13 @@ class Nginx(Part):
         for path in self._copied:
             text = text.replace(path, "%s/files/%s" % (OURS, path[len(table.HOME) + 1 :]))
         return str(self._shown(text.replace(table.MOUNT + "/", OURS + "/")))
+
+
+def said(text: str) -> str:
+    """Return what nginx complains of, without the lines around it."""
+    lines = [re.sub(r"^\S+ \S+ (?=\[)|\d+#\d+: ", "", line) for line in text.strip().splitlines()]
+    bad = [line for line in lines if "[emerg]" in line or "[alert]" in line]
+    return "; ".join(bad or lines[-1:]) or "no word why"
 
 
 def _word(value: Any) -> str:

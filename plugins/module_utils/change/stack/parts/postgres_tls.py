@@ -11,7 +11,11 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 from ansible_collections.nself.prod.plugins.module_utils.change import certificates, postgres_hba
 from ansible_collections.nself.prod.plugins.module_utils.change.changes import Changes
 from ansible_collections.nself.prod.plugins.module_utils.change.guard import Mismatch, Refused
-from ansible_collections.nself.prod.plugins.module_utils.change.stack import postgres_clients, postgres_proof
+from ansible_collections.nself.prod.plugins.module_utils.change.stack import (
+    postgres_clients,
+    postgres_elsewhere,
+    postgres_proof,
+)
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.part import File, Part, Plan
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.postgres_certificate import Given, given
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.postgres_server import Server
@@ -26,15 +30,6 @@ INSIDE = "/etc/nself-prod/postgres"
 INSIDE_CLIENTS = "/etc/nself-prod/postgres-ca.crt"
 LOG_LINE_PREFIX = "%m [%p] user=%u,db=%d,client=%h "
 RESERVED = 5  # sessions that are kept for who has to look at a full server
-OPTION_SETTINGS = {
-    "max_connections": "POSTGRES_MAX_CONNECTIONS",
-    "log_connections": "POSTGRES_LOG_CONNECTIONS",
-    "log_disconnections": "POSTGRES_LOG_DISCONNECTIONS",
-    "log_statement": "POSTGRES_LOG_STATEMENT",
-    "allowed_hosts": "POSTGRES_ALLOWED_HOSTS",
-    "enabled": "POSTGRES_SSL_ENABLED",
-    "client_mode": "POSTGRES_SSL_MODE",
-}
 
 
 class PostgresTls(Part):
@@ -76,12 +71,10 @@ class PostgresTls(Part):
     # -- what is wanted ----------------------------------------------------------------------------------------------
 
     def plan(self) -> Plan:
-        plan = Plan(used=[name for option, name in OPTION_SETTINGS.items() if self.options[option] not in (None, [])])
+        plan = Plan()
         services = self.stack.of("postgres")
         if not services:
-            plan.left.append(
-                "the deployment has no PostgreSQL in a container; one on the host is for postgres_tls_on_host"
-            )
+            self._elsewhere(plan)
             return plan
         service = "postgres" if "postgres" in services else services[0]
         if len(services) > 1 and service != "postgres":
@@ -277,6 +270,24 @@ class PostgresTls(Part):
         plan.database_urls += told.urls
         plan.left += told.left
         return told.services
+
+    def _elsewhere(self, plan: Plan) -> None:
+        """Tell the clients of a PostgreSQL on the host itself, once that one speaks TLS by the role's other half."""
+        names = postgres_elsewhere.names_of_host(self.stack)
+        clients = postgres_clients.clients_among(self.stack.services, names)
+        if not clients or not (self.options["enabled"] and self.options["required"]):
+            return
+        authority = postgres_elsewhere.authority(self.stack.host, clients)
+        if not authority:
+            plan.left.append(
+                "the database of %s is on the host and has no certificate of this role's yet: see postgres_tls_on_host"
+                % ", ".join(client.service for client in clients)
+            )
+            return
+        self.shown.authorities = authority
+        plan.files.append(File(AUTHORITY, authority, services=tuple(client.service for client in clients)))
+        plan.folders.append((FOLDER, 0o711, 0, 0))
+        plan.fragment = {"services": self._tell(clients, plan)}
 
     # -- doing it ----------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,57 @@
+# SPDX-FileCopyrightText: the nself.prod authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The table of what goes wrong while a deployment is hardened, and the page that is made of what became of it."""
+
+from __future__ import annotations
+
+from ansible_collections.nself.prod.plugins.plugin_utils.report import deployment
+from stackfaults import page, run
+from stackfaults.fault import MADE, NEXT_RUN, REFUSED, TAKEN_BACK
+from stackfaults.table import FAULTS
+
+
+def test_names_tell_faults_apart():
+    assert len({fault.name for fault in FAULTS}) == len(FAULTS) >= 16
+
+
+def test_there_are_enough_of_each_kind():
+    kinds = [fault.expected for fault in FAULTS]
+    assert kinds.count(REFUSED) >= 5 and kinds.count(TAKEN_BACK) >= 3
+    assert set(kinds) <= {REFUSED, TAKEN_BACK, MADE, NEXT_RUN}
+
+
+def test_the_lean_ones_stand_for_the_kinds():
+    lean = [fault for fault in FAULTS if fault.lean]
+    assert 3 <= len(lean) <= 6
+    assert {REFUSED, TAKEN_BACK} <= {fault.expected for fault in lean}
+
+
+def test_what_is_broken_is_mended_and_what_fails_names_its_cause():
+    for fault in FAULTS:
+        assert not fault.breaks or fault.mends or fault.heals, fault.name
+        assert fault.says or fault.expected not in (REFUSED, TAKEN_BACK) or fault.during or fault.from_outside, (
+            fault.name
+        )
+        assert set(fault.tags) <= set(deployment.ROLES), fault.name
+
+
+def test_what_differs_between_two_states_is_told():
+    before, after = {"a": "1", "b": "2"}, {"b": "3", "c": "4"}
+    assert run.difference(before, after) == ["a: 1 → absent", "b: 2 → 3", "c: absent → 4"]
+
+
+def test_the_page_tells_what_became_of_each(monkeypatch):
+    results = {
+        fault.name: {"outcome": fault.expected, "message": "m | n", "beside": "", "mistakes": []} for fault in FAULTS
+    }
+    results[FAULTS[0].name]["mistakes"] = ["not well: redis"]
+    text = page.page(FAULTS, results, "2026-01-01")
+    assert text.count("\n| ") == len(FAULTS) + 2
+    assert "**WRONG**: not well: redis" in text and "m \\| n" in text
+
+
+def test_the_page_knows_every_fault_of_the_table():
+    if page.PAGE.exists():
+        text = page.PAGE.read_text(encoding="utf-8")
+        missing = [fault.name for fault in FAULTS if "| %s |" % page.cell(fault.name) not in text]
+        assert missing == [], "run `make stack-faults-page`"
