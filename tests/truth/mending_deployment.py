@@ -37,7 +37,7 @@ BY_HAND = {
 VARIABLES: dict[str, dict[str, object]] = {}
 # Those that stand for the others on any project of nself: each is made in compose's model.
 LEAN = (
-    "a container runs as root",
-    "auth: AUTH_ACCESS_TOKEN_EXPIRES_IN=86400",
-    "hasura: HASURA_GRAPHQL_ENABLE_CONSOLE=true",
+    "a container may write its root",
+    "auth: AUTH_REFRESH_TOKEN_EXPIRES_IN=2592000",
+    "hasura: HASURA_GRAPHQL_ENABLED_APIS=…",
 )
