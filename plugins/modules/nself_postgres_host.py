@@ -11,7 +11,7 @@ short_description: Let nobody reach a PostgreSQL on the host in clear, and log w
 version_added: "0.4.0"
 description:
   - For a PostgreSQL of the distribution, as Debian's C(postgresql-common) manages it, on the host itself. One in a container of the deployment
-    is the business of the role M(nself.prod.postgres_tls#role).
+    is the business of the role C(postgres_tls).
   - Writes C(conf.d/nself-prod.conf) and a folder C(nself-prod) beside C(postgresql.conf), which stays as it is. C(pg_hba.conf) is read, and
     the rules that are to be in force are made out of it.
   - A server of its own is started with the new settings and files first. Then the cluster reads them, or is restarted where it has to be, and is

@@ -153,6 +153,17 @@ def test_a_declared_text_that_is_no_key_is_told_and_replaced_by_none():
     assert plan.settings == {} and "no NAME:KEY" in plan.left[0]
 
 
+def test_the_guides_master_key_is_taken_by_the_name_that_minio_knows():
+    made = part()
+    made.stack.variables["MINIO_SSE_MASTER_KEY"] = "6b" * 32
+    assert made.plan().settings == {"MINIO_KMS_SECRET_KEY": "nself:" + KEY.split(":")[1]}
+    made = part()
+    made.stack.variables["MINIO_SSE_MASTER_KEY"] = "a-phrase-of-32-characters-or-so."
+    plan = made.plan()
+    assert minio_key.valid(plan.settings["MINIO_KMS_SECRET_KEY"])
+    assert "MINIO_SSE_MASTER_KEY of the env files was not taken" in plan.left[0] and "phrase" not in str(plan.left)
+
+
 def test_no_key_is_made_where_that_is_not_wanted():
     plan = part(generate=False).plan()
     assert (plan.settings, plan.fragment) == ({}, {}) and "minio_kms_generate" in plan.left[0]

@@ -171,7 +171,7 @@ def test_a_service_that_is_sent_away_is_named(line, sent_away):
             "NetworkSettings": {"Networks": {"n": {"IPAddress": "172.18.0.10"}}},
         },
     }
-    host = FakeHost(commands={"docker logs --timestamps --tail 2000 c": Completed(0, "", line + "\n")})
+    host = FakeHost(commands={"docker logs --timestamps --since 0.000 --tail 20000 c": Completed(0, "", line + "\n")})
     stack = FakeStack({"postgres": {}, "functions": {}}, containers=containers, host=host)
     if sent_away:
         with pytest.raises(Mismatch, match="functions"):

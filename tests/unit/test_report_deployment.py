@@ -68,6 +68,15 @@ def test_a_change_that_was_taken_back_is_not_told_as_made():
     _hardened, text = shown(dict(ANSWER, failed=True, changed=False), FAILED, "deployment (Change it): nginx: no")
     assert "HARDENING FAILED: deployment (Change it): nginx: no" in text
     assert "Recreated" not in text and "Changed in the deployment" not in text
+    # What its roles would have mended is no long list then: nothing of it was tried.
+    nginx = {"role": "nginx", "vars": [], "restarts": [], "by_hand": "Mend nginx."}
+    audit = host("web1", [finding("NET-11", "fail", "warning", fix=nginx), finding("INFRA-05", "fail", "warning")])
+    change = from_answer(dict(ANSWER, failed=True))
+    text = hardening_console.render(
+        [Hardened("web1", FAILED, audit, audit, "no", (), change)], ("sshd", "nginx"), Style(columns=120), Remedies()
+    )
+    assert "The deployment is as it was: 1 of the checks" in text and "Mend nginx." not in text
+    assert "Left (1)\n" in text and "[INFRA-05]" in text
 
 
 def test_a_host_without_a_deployment_is_excused_once_and_told_why():

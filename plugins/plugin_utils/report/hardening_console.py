@@ -129,7 +129,14 @@ def _host(host: Hardened, roles: Sequence[str], style: Style, remedies: Remedies
     lines += _worse(what, style)
     if host.after is not None:
         lines += ["", *_better(what, style)]
-    lines += ["", *(_now(what, style) if host.state == CHECKED else _left(what, style))]
+    lines += [
+        "",
+        *(
+            _now(what, style)
+            if host.state == CHECKED
+            else _left(what, style, host.change is not None and host.change.failed)
+        ),
+    ]
     return lines + _elsewhere(what, style, remedies)
 
 
@@ -239,13 +246,24 @@ def _now(what: Turned, style: Style) -> list[str]:
     return lines
 
 
-def _left(what: Turned, style: Style) -> list[str]:
-    """Return what the roles that ran should have mended and did not, each with what to do: running them again would not help."""
+def _left(what: Turned, style: Style, taken_back: bool) -> list[str]:
+    """Return what the roles that ran should have mended and did not, each with what to do: running them again would not help.
+
+    taken_back: the deployment is as it was, so what its roles mend is only counted.
+    """
     lines = []
     found = [*what.failing, *what.undecided]
-    if not found:
+    untouched = [finding for finding in found if taken_back and finding["fix"]["role"] in deployment.ROLES]
+    found = [finding for finding in found if finding not in untouched]
+    if untouched:
+        words = "The deployment is as it was: %d of the checks that its roles mend are as they were too." % len(
+            untouched
+        )
+        lines += [*style.wrap(words), ""]
+    if not found and not untouched:
         return [style.paint("Left", "bold"), "  none: every check that these roles mend passes"]
-    lines.append(style.paint("Left (%d)" % len(found), "bold", "yellow"))
+    if found:
+        lines.append(style.paint("Left (%d)" % len(found), "bold", "yellow"))
     for finding in found:
         lines += console.marked(finding["status"], _line(finding, actual=True), style)
         advice = finding["fix"]["by_hand"]

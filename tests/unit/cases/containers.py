@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from ansible_collections.nself.prod.plugins.module_utils.audit.facts import Unread
+from ansible_collections.nself.prod.plugins.module_utils.audit.model import Level
 
 from cases.units import NO_DEPLOYMENT, UNREADABLE, deployment, unit
 
@@ -32,11 +33,17 @@ def case(good, bad, fact):
 
 CASES = {
     "INFRA-31": case(
-        [one("app", "", uids=[70]), one("nginx", "nginx", uids=[0, 101])],
+        [
+            one("app", "", uids=[70]),
+            one("nginx", "nginx", uids=[0, 101]),
+            one("minio-init", "", uids=[0], level=Level.RENDERED, capabilities=["CHOWN", "FOWNER"]),
+        ],
         [
             one("app", "", uids=[0]),
             one("app", "", uids=[0, 1000]),
             one("nginx", "nginx", uids=[0]),
+            one("minio-init", "", uids=[0], level=Level.RENDERED, capabilities=["CHOWN", "NET_RAW"]),
+            one("minio-init", "", uids=[0], level=Level.RUNNING, capabilities=["CHOWN"]),
             deployment(unit("a", "", uids=[70]), unit("b", "", uids=[0])),
         ],
         "uids",

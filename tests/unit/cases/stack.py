@@ -26,9 +26,12 @@ CASES = {
             dict(deployment(unit("hasura", "hasura")), web=NO_SITES),
             dict(deployment(unit("hasura", "hasura")), web=sites(("admin", 502), ("hasura", None))),
             dict(deployment(unit("hasura", "hasura")), web=sites(("admin", 404))),
+            # nginx asks who is there, for nothing
+            dict(deployment(unit("hasura", "hasura")), web=sites(("admin", 401))),
         ],
         "fail": [
             dict(deployment(unit("nself-admin", "admin")), web=NO_SITES),
+            dict(deployment(unit("nself-admin", "admin")), web=sites(("admin", 401))),
             deployment(unit("panel", "admin", "rendered")),
             # whatever answers there is not on the list of services
             dict(deployment(unit("hasura", "hasura")), web=sites(("admin", 200))),

@@ -34,6 +34,8 @@ DEVELOPMENT_ROLES = (
 )
 # A refusal, no page, and nginx's own answers for a service that is not there.
 NOWHERE = (403, 404, 410, 502, 504)
+# A login that nginx itself asks for, where there is no panel behind it.
+LOGIN = 401
 MAIL_CATCHERS = ("mailpit", "mailhog", "maildev", "mailcatcher", "localhost", "127.0.0.1")
 
 
@@ -62,12 +64,13 @@ def admin_ui_off(facts: Any, policy: Any) -> Verdict:
     panels = each(found, name_of, lambda unit: (False, level_of(unit)), level_of)
     # That none is there rests on all units together, so it is one thing.
     none = [] if found else [resource("nself-admin", True, "not there", _level(units))]
-    return summed("no nself-admin", panels + none + judge_sites(facts, "admin", ("root",), _answers, "leads nowhere"))
 
+    def answers(answer: Record) -> Optional[str]:
+        status = answer.read("status")
+        nowhere = status in NOWHERE or (status == LOGIN and not found)
+        return None if nowhere else "its public name answers (%d)" % status
 
-def _answers(answer: Record) -> Optional[str]:
-    status = answer.read("status")
-    return None if status in NOWHERE else "its public name answers (%d)" % status
+    return summed("no nself-admin", panels + none + judge_sites(facts, "admin", ("root",), answers, "leads nowhere"))
 
 
 @check(

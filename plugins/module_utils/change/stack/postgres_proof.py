@@ -69,7 +69,8 @@ def prove(stack: Any, server: Server, promise: Promise) -> None:
 def _nobody_sent_away(stack: Any, server: Server, begun: float) -> None:
     """Look in the server's log for services of the project that it has sent away since this run began, and since they were made."""
     item = stack.inspect(server.service) or {}
-    done = stack.host.run(["docker", "logs", "--timestamps", "--tail", "2000", str(item.get("Id"))], timeout=20)
+    argv = ["docker", "logs", "--timestamps", "--since", "%.3f" % begun, "--tail", "20000", str(item.get("Id"))]
+    done = stack.host.run(argv, timeout=20)
     if done.rc:
         return  # a log driver that keeps nothing to read: then the sessions have to do
     places = dict(_places(stack))

@@ -22,7 +22,6 @@ SERVICE = Template(
 [Unit]
 Description=Remove old entries of the audit log of $project
 After=docker.service
-Requisite=docker.service
 
 [Service]
 Type=oneshot

@@ -21,11 +21,13 @@ from ansible_collections.nself.prod.plugins.module_utils.change.stack import (
     raw,
     units,
 )
+from ansible_collections.nself.prod.plugins.module_utils.change.stack.guide_values import kms_key
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.minio_key import AUTOMATIC, KEPT, KEY
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.minio_server import Server
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.part import FOLDER, Part, Plan
 from ansible_collections.nself.prod.plugins.module_utils.host import exists
 
+GUIDE = "MINIO_SSE_MASTER_KEY"
 SHORTEST = 16  # characters of MinIO's root password, as the audit's policy has it
 
 
@@ -73,7 +75,7 @@ class MinioPart(Part):
         known = minio_key.Known(
             given=self.secrets.get(KEY) or "",
             running=running.get(KEY) or "",
-            declared=self.stack.variables.get(passed.name or KEY) or passed.value,
+            declared=self.stack.variables.get(passed.name or KEY) or passed.value or self._of_the_guide(plan, service),
             kept=(self.stack.read(KEPT) or "").strip(),
         )
         key = minio_key.chosen(known)
@@ -96,6 +98,18 @@ class MinioPart(Part):
         plan.settings[passed.name or KEY] = key
         self._keyed[service] = minio_key.label(key)
         self._want(plan, service, automatic if passed.name else dict({KEY: "${%s}" % KEY}, **automatic))
+
+    def _of_the_guide(self, plan: Plan, service: str) -> str:
+        """Return the key that the env files have by the guide's name, which MinIO does not know; "" without one."""
+        text = self.stack.variables.get(GUIDE) or ""
+        if not text:
+            return ""
+        plan.used.append(GUIDE)
+        try:
+            return kms_key(text)
+        except ValueError as problem:
+            plan.left.append("%s: %s of the env files was not taken: %s" % (service, GUIDE, problem))
+            return ""
 
     def _want(self, plan: Plan, service: str, environment: Dict[str, str]) -> None:
         if environment:
