@@ -44,8 +44,8 @@ def frozen(stack: Any, services: Iterable[str], model: Mapping[str, Mapping[str,
             stack, name, model.get(name) or {}, image
         ):
             continue
-        out[name] = {key: Replace(map(literal, values)) for key, values in runs.items()}
-        out[name]["image"] = image
+        frozen = {key: Replace(map(literal, values)) for key, values in runs.items()}  # type: Dict[str, Any]
+        out[name] = dict(frozen, image=image)
     return {"services": out} if out else {}
 
 
