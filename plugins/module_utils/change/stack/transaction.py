@@ -41,6 +41,7 @@ from ansible_collections.nself.prod.plugins.module_utils.host import HostError, 
 LOCK = "/run/nself-prod-deployment.lock"
 WAS = FOLDER + "/was.yml"  # how containers run that were made before the files were changed
 LONGEST = 3600  # seconds after which the rollback comes whatever the run does
+TOUCHED = STATE + "/touched"  # there from when the first container goes
 # Runs beside the module: where that is gone and its rollback still waits, the rollback comes at once.
 WATCH = """pid=$1 start=$2
 while [ -e %s/run.json ]; do
@@ -99,6 +100,7 @@ class Transaction:
             self.stack.cli = self.stack.cli.but(files=new.overridden)
             for part in self.parts:
                 part.validate()
+            write_private(TOUCHED, "")
             if new.remove:
                 self.stack.cli.ask("rm", "--stop", "--force", *new.remove, timeout=120)
                 for name in new.remove:
@@ -203,7 +205,9 @@ class Transaction:
         for names in ([name for name in touched if name not in last], last):
             if names:
                 words = ["up", "--detach", "--no-deps", "--no-build", "--pull", "never", "--quiet-pull"] + names
-                out.append(old.but(files=files).argv(*(words + companions(names, self.stack.services, current))))
+                up = old.but(files=files).argv(*(words + companions(names, self.stack.services, current)))
+                # Where no container was touched yet, none is made anew for nothing.
+                out.append(["sh", "-c", '[ ! -e "$0" ] || exec "$@"', TOUCHED] + up)
         out.append(["rm", "-f", "--", WAS])
         for name in self.stack.of("nginx"):
             # With every name it knows: it looks them up only when it starts or reads its files again.
