@@ -82,11 +82,7 @@ class Candidate:
         # The project may stand behind a link; from there on none is followed.
         real = self.host.realpath(self.stack.directory)
         strict = _others_write(self.host, real) or _others_write(self.host, self.stack.directory)
-
-        def place(path: str) -> str:
-            path = self.stack.path(path)
-            return real + path[len(self.stack.directory) :] if path.startswith(self.stack.directory + "/") else path
-
+        place = self.stack.place
         wanted = [entry for plan in self.plans.values() for entry in plan.folders]
         paths = [entry.path for plan in self.plans.values() for entry in plan.files] + [entry[0] for entry in wanted]
         for path in _parents(paths):
