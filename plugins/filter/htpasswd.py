@@ -17,7 +17,7 @@ except ImportError:  # only needed where a password is no hash yet
 
 DOCUMENTATION = r"""
 name: htpasswd
-version_added: 0.1.0
+version_added: 0.4.0
 author: The nself.prod authors
 short_description: Users and passwords as lines of a password file
 description:

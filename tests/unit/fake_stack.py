@@ -61,6 +61,9 @@ class FakeStack:
     def running(self, service):
         return bool((self.containers.get(service) or {}).get("State", {}).get("Running", service in self.containers))
 
+    def stopped(self, service):
+        return service in self.containers and not self.running(service)
+
     def environment(self, service):
         item = self.containers.get(service)
         if item is None:

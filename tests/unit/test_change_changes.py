@@ -72,6 +72,14 @@ def test_a_link_to_nowhere_is_refused(tmp_path):
         Changes(Host(), False).file(str(link), "new\n", 0o600, **ME)
 
 
+def test_a_diff_shows_of_a_text_what_it_is_told_to(tmp_path):
+    path = tmp_path / "file"
+    path.write_text("hunter1\n")
+    for result in both(lambda changes: changes.file(str(path), "hunter2\n", shown=lambda text: text.upper()[:6], **ME)):
+        assert [(item["before"], item["after"]) for item in result["diff"]][0] == ("HUNTER", "HUNTER")
+        assert "hunter" not in str(result["diff"]).replace(str(path), "")
+
+
 def test_a_secret_is_in_no_diff(tmp_path):
     path = tmp_path / "secret"
     path.write_text("hunter2-old\n")

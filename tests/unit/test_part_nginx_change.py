@@ -57,6 +57,7 @@ def test_stale_copies_go():
 
 def _answers(monkeypatch, answer, old=()):
     monkeypatch.setattr(nginx_probe, "_wait", lambda *_words: None)
+    monkeypatch.setattr(nginx_probe, "PATIENCE", 0.0)
     monkeypatch.setattr(nginx_probe, "_ask", answer)
     monkeypatch.setattr(nginx_probe.handshakes, "old_protocols", lambda _host, _door: {name: True for name in old})
     monkeypatch.setattr(nginx_probe.handshakes, "speaks", lambda _host, _door, _version: True)
@@ -90,6 +91,15 @@ def test_every_site_is_asked_for_what_was_wanted(monkeypatch):
     _answers(monkeypatch, good, ["TLSv1"])
     with pytest.raises(Mismatch, match="still speaks TLSv1"):
         one.verify()
+
+
+def test_a_worker_of_before_that_still_answers_is_waited_for(monkeypatch):
+    monkeypatch.setattr(nginx_probe.time, "sleep", lambda _seconds: None)
+    answers = iter([Response(200, (), b""), Response(200, (), b"")] + [Response(200, (("X-A", "1"),), b"")] * 2)
+    _answers(monkeypatch, lambda *_words: next(answers))
+    monkeypatch.setattr(nginx_probe, "PATIENCE", 5.0)
+    nginx_probe.verify(stack(), "nginx", [nginx_probe.Expected("a.example.com", 443, {"X-A": "1"})])
+    assert next(answers, None) is None
 
 
 def test_the_rotation_comes_and_goes_and_is_taken_back(tmp_path, monkeypatch):

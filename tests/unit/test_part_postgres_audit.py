@@ -303,7 +303,7 @@ def test_policies_fit_what_hasura_sends():
 def test_reading_is_tried_before_the_end_where_that_runs_nobodys_code():
     users = [{"role": "nself_app", "reads": True, "writes": True, "owns": False}]
     tried = pg_rls.steps(state(tables=[table("posts", users=users)], roles=APP), rls(), "nself_app")
-    assert 'SET LOCAL ROLE "nself_app"' in tried[-1].sql
+    assert 'SET LOCAL ROLE "nself_app"' in tried[-1].sql and tried[-1].trial
     left = pg_rls.steps(state(tables=[table("posts", users=users, runs=True)], roles=APP), rls(), "nself_app")
     assert "SET LOCAL ROLE" not in statements(left)
 

@@ -102,3 +102,13 @@ def test_what_replaces_and_what_resets_is_marked_for_compose():
     assert text == (
         'services:\n  a:\n    ports: !override\n      - "80:80"\n    cap_add: !override []\n    user: !reset null\n'
     )
+
+
+@pytest.mark.parametrize("yours", TEXTS.values(), ids=list(TEXTS))
+def test_a_diff_shows_what_is_ours_and_nothing_of_the_users(yours):
+    text = override.join(whole(yours, "services: {redis: {environment: {KEY: s3cret}}}\n"), ORDER)
+    assert "s3cret" in text
+    told = override.shown(text)
+    assert "s3cret" not in told and "mem_limit" not in told
+    assert "cap_drop" in told and "read_only" in told
+    assert "mem_limit" not in override.shown(yours)

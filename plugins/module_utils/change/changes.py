@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import secrets
 import stat as stat_module
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 from ansible_collections.nself.prod.plugins.module_utils.host import (
     READ_LIMIT,
@@ -61,11 +61,12 @@ class Changes:
         gid: Optional[int] = 0,
         secret: bool = False,
         strict: bool = False,
+        shown: Optional[Callable[[str], str]] = None,
     ) -> bool:
         """Make sure of a whole regular file; return whether that is a change.
 
-        mode, uid, gid: None keeps what is there (0600, root for a new file). secret: its content is in no diff. A link is followed
-        and stays. The new file takes the old one's place in one step, so nobody ever reads half of it.
+        mode, uid, gid: None keeps what is there (0600, root for a new file). secret: its content is in no diff; shown: what the
+        diff shows of a content. A link is followed and stays. The new file takes the old one's place in one step, so nobody ever reads half of it.
         strict: as in access(), for a folder that others than root write to: a link is refused, and so is what was changed meanwhile.
         """
         path = self._target(path, follow=not strict)
@@ -80,10 +81,10 @@ class Changes:
             _replace(path, text.encode("utf-8"), wanted, (before,) if strict else None)
         self.changed = True
         if before != text:
-            shown = (
-                (before or "", text) if not secret else ("(its content is secret)\n", "(its new content is secret)\n")
-            )
-            self._diff.append(_entry(path if before is not None else "%s (absent)" % path, shown[0], path, shown[1]))
+            told = (shown(before or ""), shown(text)) if shown else (before or "", text)
+            if secret:
+                told = ("(its content is secret)\n", "(its new content is secret)\n")
+            self._diff.append(_entry(path if before is not None else "%s (absent)" % path, told[0], path, told[1]))
         if found is not None and found != wanted:
             self._diff.append(_entry(path, _access(*found), path, _access(*wanted)))
         return True

@@ -6,14 +6,14 @@ from __future__ import annotations
 
 import hashlib
 import os
-from typing import Any, Dict, List, Mapping, Sequence
+from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from ansible_collections.nself.prod.plugins.module_utils.change.changes import ChangeError, Changes
 from ansible_collections.nself.prod.plugins.module_utils.change.guard import Refused
 from ansible_collections.nself.prod.plugins.module_utils.change.stack import env_text, shared
 from ansible_collections.nself.prod.plugins.module_utils.change.stack import override as overrides
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.part import Plan
-from ansible_collections.nself.prod.plugins.module_utils.change.stack.recreate import layers
+from ansible_collections.nself.prod.plugins.module_utils.change.stack.recreate import ends_by_itself, layers
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.stack import RUNTIME, Stack, write_private
 from ansible_collections.nself.prod.plugins.module_utils.deployment.discovery import LABEL
 from ansible_collections.nself.prod.plugins.module_utils.deployment.render import env_file
@@ -34,6 +34,7 @@ class Candidate:
         self.plans = plans
         self.order = list(order) + [shared.ROLE]
         self.texts: Dict[str, str] = {}
+        self._before: Dict[str, Optional[str]] = {stack.override_path: stack.override_text}
         self.model: Dict[str, Dict[str, Any]] = {}
         self.recreate: List[List[str]] = []
         self.remove: List[str] = []
@@ -69,6 +70,12 @@ class Candidate:
         found |= set(_parents(sorted(found)))
         return [path for path in map(self.stack.path, sorted(found, reverse=True)) if not exists(self.host, path)]
 
+    def make_sure(self) -> None:
+        """Raise Refused where somebody has written to a file since it was read: what the run made of it lacks his words."""
+        for path, text in self._before.items():
+            if self.stack.read(path) != text:
+                raise Refused("%s was changed by somebody else while it was looked at; run again" % path)
+
     def write(self, changes: Changes) -> None:
         """Write, or in check mode only tell, every file of the run."""
         owner = self.host.stat(self.stack.base[0])
@@ -91,9 +98,8 @@ class Candidate:
         for path, text in self.texts.items():
             if path == self.stack.override_path:
                 if text:
-                    changes.file(
-                        path, text, None if exists(self.host, path) else 0o600, owner.uid, owner.gid, strict=strict
-                    )
+                    kept = None if exists(self.host, path) else 0o600
+                    changes.file(path, text, kept, owner.uid, owner.gid, strict=strict, shown=overrides.shown)
                 elif exists(self.host, path):
                     changes.absent(path)
             else:
@@ -130,8 +136,8 @@ class Candidate:
             settings.update(plan.settings)
         started = list(self.stack.env_files) + [path for path in (self.stack.path(RUNTIME),) if exists(self.host, path)]
         for path in env_text.targets(started, self.stack.directory) if settings else []:
-            before = self.stack.read(path) or ""
-            self.texts[path] = env_text.with_settings(before, settings, path)
+            self._before[path] = self.stack.read(path)
+            self.texts[path] = env_text.with_settings(self._before[path] or "", settings, path)
 
     def _validate(self) -> None:
         """Have compose judge the new files with every set of env files, and find which services they change. Raises Refused."""
@@ -203,8 +209,16 @@ class Candidate:
             if item is None:
                 continue  # what the user does not run is not started
             runs = (item["Config"].get("Labels") or {}).get(LABEL + "config-hash")
-            if runs != value and (before.get(name) != value or name in forced):
-                chosen.append(name)
+            if runs == value or (before.get(name) == value and name not in forced):
+                continue
+            if self.stack.stopped(name) and not ends_by_itself(self.model.get(name) or {}):
+                # compose would start it.
+                self.left.append(
+                    "%s is stopped and stays so; `docker compose up -d %s` makes it anew as the files now say"
+                    % (name, name)
+                )
+                continue
+            chosen.append(name)
         self.remove = sorted({name for plan in self.plans.values() for name in plan.remove if self.stack.inspect(name)})
         self.recreate = layers([name for name in chosen if name not in self.remove], self.model, self.stack.of("nginx"))
 

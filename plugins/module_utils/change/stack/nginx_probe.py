@@ -91,9 +91,18 @@ def verify(stack: Any, service: str, wanted: Sequence[Expected]) -> None:
     except ChangeError:
         address = "127.0.0.1"  # in the host's own network
     _wait(stack.host, address, wanted)
-    bad: List[str] = []
-    for one in wanted:
-        bad += _problems(stack.host, address, one)
+    expires = time.monotonic() + PATIENCE
+    left, bad = list(wanted), []  # type: List[Expected], List[str]
+    while left:
+        found = [(one, _problems(stack.host, address, one)) for one in left]
+        left, bad = (
+            [one for one, problems in found if problems],
+            [text for _one, problems in found for text in problems],
+        )
+        if not left or time.monotonic() > expires:
+            break
+        # After a reload the old workers still answer for a moment.
+        time.sleep(1)
     if bad:
         more = "; and %d more" % (len(bad) - 3) if len(bad) > 3 else ""
         raise Mismatch("nginx runs, but " + "; ".join(bad[:3]) + more)

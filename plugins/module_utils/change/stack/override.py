@@ -86,6 +86,17 @@ def join(override: Override, order: Any) -> str:
     return "".join(out + [BELOW, "\n", BELOW_KEY, "\n", override.below])
 
 
+def shown(text: str) -> str:
+    """Return the file's text for a diff: in what the user wrote may be secrets, so of that only its length is told."""
+    found = split(text)
+    told = Override(found.first, _only_length(found.yours), found.roles, _only_length(found.below))
+    return join(told, list(found.roles)) if text.startswith(FIRST + "\n") else told.yours
+
+
+def _only_length(text: str) -> str:
+    return "# (%d lines of your own, as they are)\n" % len(text.splitlines()) if text.strip() else text
+
+
 _OPEN = "--- # yours\n"
 _NO_END = "\n# nself.prod: yours ends without a line's end\n"
 

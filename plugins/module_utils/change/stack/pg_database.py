@@ -51,12 +51,16 @@ HEARD = "SELECT count(set_config(name, reset_val, true)) FROM pg_settings WHERE 
 
 @dataclass(frozen=True)
 class Step:
-    """One change. what: a line for whoever reads the diff; sql, undo: whole statements; secret: the text is in no log of the server."""
+    """One change. what: a line for whoever reads the diff; sql, undo: whole statements.
+
+    secret: the text is in no log of the server; trial: it only tries something.
+    """
 
     what: str
     sql: str
     undo: str = ""
     secret: bool = False
+    trial: bool = False
 
 
 class Database:

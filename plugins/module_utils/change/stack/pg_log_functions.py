@@ -54,8 +54,8 @@ def functions(ours: Optional[Mapping[str, Any]], log: Log, types: Mapping[str, s
         returns, language, volatility, definer = sql.FUNCTIONS[signature]
         # What is plain SQL runs within the others; without a path of its own the planner can take it apart.
         path = sql.PATH if language == "plpgsql" else None
-        if old and (old["body"], old["definer"], old["path"], old["owner"], old["public"], old["returns"]) == (
-            text, definer, path, sql.OWNER, False, returns):  # fmt: skip
+        found = tuple(old[name] for name in ("body", "definer", "path", "owner", "public", "returns")) if old else ()
+        if found == (text, definer, path, sql.OWNER, False, returns):
             continue
         full = "%s.%s" % (sql.SCHEMA, signature)
         make = "CREATE OR REPLACE FUNCTION %s RETURNS %s LANGUAGE %s %s%s%s AS %s;" % (

@@ -236,4 +236,4 @@ BEGIN
     END IF;
 END
 """ % {"table": table.sql, "role": quoted(role)}
-    return Step("%s still reads %s" % (role, table), "DO %s;" % body(text))
+    return Step("%s still reads %s" % (role, table), "DO %s;" % body(text), trial=True)

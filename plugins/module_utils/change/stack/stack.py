@@ -66,7 +66,8 @@ class Stack:
             self.variables.update(dotenv.parse(text_of(host, path) or "").values)
         profiles = list(OWN_PROFILES)
         profiles += [name.strip() for name in self.variables.get("COMPOSE_PROFILES", "").split(",") if name.strip()]
-        self.override = overrides.split(text_of(host, self.override_path))
+        self.override_text = text_of(host, self.override_path)
+        self.override = overrides.split(self.override_text)
         self.cli = Compose(host, directory, project_name, self.base + [self.override_path], self.env_files, profiles)
         if not exists(host, self.override_path):
             self.cli = self.cli.but(files=self.base)
@@ -121,6 +122,15 @@ class Stack:
     def running(self, service: str) -> bool:
         """Tell whether a service's container runs."""
         return bool(((self.inspect(service) or {}).get("State") or {}).get("Running"))
+
+    def steady(self, service: str) -> bool:
+        """Tell whether a service's container runs and is not being started again."""
+        return self.running(service) and not ((self.inspect(service) or {}).get("State") or {}).get("Restarting")
+
+    def stopped(self, service: str) -> bool:
+        """Tell whether a service has a container that somebody has stopped."""
+        state = (self.inspect(service) or {}).get("State") or {}
+        return state.get("Status") in ("exited", "created") and not state.get("Restarting")
 
     def environment(self, service: str) -> Dict[str, str]:
         """Return the environment of a service's container, else that of the model."""

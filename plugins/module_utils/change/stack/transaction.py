@@ -11,24 +11,37 @@ import contextlib
 import fcntl
 import os
 import secrets as random
+import time
 from typing import Any, Dict, List, Mapping, Sequence
 
 from ansible_collections.nself.prod.plugins.module_utils.audit.model import Missing
 from ansible_collections.nself.prod.plugins.module_utils.change.changes import ChangeError, Changes, command
-from ansible_collections.nself.prod.plugins.module_utils.change.guard import STATE, UNIT, Guard, Mismatch, Refused
-from ansible_collections.nself.prod.plugins.module_utils.change.stack import guide_options
+from ansible_collections.nself.prod.plugins.module_utils.change.guard import (
+    FOLDER,
+    STATE,
+    UNIT,
+    Guard,
+    Mismatch,
+    Refused,
+)
+from ansible_collections.nself.prod.plugins.module_utils.change.stack import drift, guide_options
+from ansible_collections.nself.prod.plugins.module_utils.change.stack import override as overrides
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.candidate import Candidate
+from ansible_collections.nself.prod.plugins.module_utils.change.stack.compose_cli import Compose
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.part import Part, Plan
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.recreate import (
+    STEADY,
     Recreation,
     as_written,
     companions,
 )
-from ansible_collections.nself.prod.plugins.module_utils.change.stack.stack import Stack
+from ansible_collections.nself.prod.plugins.module_utils.change.stack.stack import Stack, write_private
 from ansible_collections.nself.prod.plugins.module_utils.host import HostError, exists
 
 LOCK = "/run/nself-prod-deployment.lock"
+WAS = FOLDER + "/was.yml"  # how containers run that were made before the files were changed
 LONGEST = 3600  # seconds after which the rollback comes whatever the run does
+TOUCHED = STATE + "/touched"  # there from when the first container goes
 # Runs beside the module: where that is gone and its rollback still waits, the rollback comes at once.
 WATCH = """pid=$1 start=$2
 while [ -e %s/run.json ]; do
@@ -73,6 +86,8 @@ class Transaction:
     def _enforce(self, new: Candidate) -> None:
         guard = Guard(self.host, "stack" + random.token_hex(8), LONGEST, patience=300)
         self._make_room(new)
+        new.make_sure()
+        ran = [name for name in new.touched if self.stack.running(name)]
         self._made = new.folders()
         guard.arm(new.files(), self._undo(new.touched))
         prepared: List[Part] = []
@@ -85,6 +100,7 @@ class Transaction:
             self.stack.cli = self.stack.cli.but(files=new.overridden)
             for part in self.parts:
                 part.validate()
+            write_private(TOUCHED, "")
             if new.remove:
                 self.stack.cli.ask("rm", "--stop", "--force", *new.remove, timeout=120)
                 for name in new.remove:
@@ -100,15 +116,21 @@ class Transaction:
             for part in self.parts:
                 part.verify()
         except BaseException as error:
-            raise self._taken_back(guard, error, prepared, new.touched) from error
+            raise self._taken_back(guard, error, prepared, new.touched, ran) from error
         guard.disarm()
+        with contextlib.suppress(OSError):
+            os.unlink(WAS)
         self._finish()
 
     def _taken_back(
-        self, guard: Guard, error: BaseException, prepared: Sequence[Part], touched: Sequence[str]
+        self,
+        guard: Guard,
+        error: BaseException,
+        prepared: Sequence[Part],
+        touched: Sequence[str],
+        ran: Sequence[str],
     ) -> ChangeError:
-        """Put everything back; return what to say."""
-        ran = [name for name in touched if self.stack.running(name)]
+        """Put everything back; return what to say. ran: the services that ran before."""
         outcome = guard.roll_back()
         problems = [] if outcome == "ok" else [outcome]
         there = [self.stack.override_path] if exists(self.host, self.stack.override_path) else []
@@ -117,7 +139,9 @@ class Transaction:
             Recreation(self.stack, self.wait).settled(
                 [name for name in touched if self.stack.inspect(name)], patient=True
             )
-            problems += ["%s does not run" % name for name in ran if not self.stack.running(name)]
+            time.sleep(STEADY)
+            self.stack.refresh()
+            problems += ["%s does not run" % name for name in ran if not self.stack.steady(name)]
         except (ChangeError, HostError) as problem:
             problems.append(str(problem))
         for part in reversed(prepared):
@@ -174,13 +198,17 @@ class Transaction:
             current = as_written(self.stack, old) | set(touched)
         except ChangeError:
             current = set()  # files that compose refuses: what ran by them is started again all the same
+        files = list(old.files) + self._freeze(touched, old)
         # nginx does not start as long as one is not there that it passes requests to.
         last = [name for name in touched if name in self.stack.of("nginx")]
         out = []
         for names in ([name for name in touched if name not in last], last):
             if names:
                 words = ["up", "--detach", "--no-deps", "--no-build", "--pull", "never", "--quiet-pull"] + names
-                out.append(old.argv(*(words + companions(names, self.stack.services, current))))
+                up = old.but(files=files).argv(*(words + companions(names, self.stack.services, current)))
+                # Where no container was touched yet, none is made anew for nothing.
+                out.append(["sh", "-c", '[ ! -e "$0" ] || exec "$@"', TOUCHED] + up)
+        out.append(["rm", "-f", "--", WAS])
         for name in self.stack.of("nginx"):
             # With every name it knows: it looks them up only when it starts or reads its files again.
             container = str((self.stack.inspect(name) or {}).get("Name") or "").lstrip("/")
@@ -189,6 +217,22 @@ class Transaction:
         if self._made:
             out.append(["sh", "-c", 'rmdir -- "$@" 2>/dev/null || true', "sh"] + self._made)
         return out
+
+    def _freeze(self, touched: Sequence[str], old: Compose) -> List[str]:
+        """Keep how containers run that are not as their files say: with the files alone they would not come back as they were."""
+        with contextlib.suppress(OSError):
+            os.unlink(WAS)
+        try:
+            was = drift.frozen(
+                self.stack, [name for name in touched if self.stack.running(name)], old.model().get("services") or {}
+            )
+        except ChangeError:
+            return []  # files that compose refuses
+        if not was:
+            return []
+        os.makedirs(FOLDER, 0o700, exist_ok=True)
+        write_private(WAS, overrides.yaml(was))
+        return [WAS]
 
     def _watch(self) -> None:
         fields = self.host.read("/proc/self/stat").rpartition(")")[2].split()

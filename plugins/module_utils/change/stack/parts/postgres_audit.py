@@ -277,7 +277,7 @@ class PostgresAudit(Part):
 
     def _take(self, changes: Changes, steps: List[Step]) -> None:
         for step in steps:
-            if step.what not in self._noted:
+            if step.what not in self._noted and not step.trial:
                 self._noted.append(step.what)
                 changes.note("PostgreSQL: " + step.what)
         if steps and not changes.check:

@@ -184,7 +184,8 @@ class RedisPart(Part):
 
     def verify(self) -> None:
         for service in self._mended:
-            self._verify(service)
+            if not self.stack.stopped(service):
+                self._verify(service)
 
     def _verify(self, service: str) -> None:
         unit = units.running_unit(self.stack, service)
