@@ -48,7 +48,7 @@ help:
 	@echo 'make truth    break one thing after the other on a live host, ask other tools about it, write docs/truth.md (half an hour)'
 	@echo 'make lockout-page  inject every fault into guarded runs over SSH, write docs/lockout.md of what became of them (a quarter of an hour)'
 	@echo 'make stack-faults-page  inject every fault into the hardening of a deployment, write docs/deployment-faults.md (an hour)'
-	@echo 'make loop     break one thing after the other on a hardened host, have the roles mend it, write docs/closed-loop.md (half an hour)'
+	@echo 'make loop     break one thing after the other on a hardened host, have the roles mend it, write docs/closed-loop.md (two hours)'
 	@echo 'make bench    one audit, and a second hardening, beside ping and Lynis, in one run'
 	@echo 'make proof    everything, with every Python at hand, the proof of truth and the benchmark'
 

@@ -10,7 +10,10 @@ compose() {
     (cd "$project" && docker compose --project-name "$(sed -n 's/^PROJECT_NAME=//p' .env.runtime | tail -n 1)" --env-file .env.runtime "$@")
 }
 container() { docker ps --quiet --filter "label=com.docker.compose.service=$1"; }
-ids() { docker ps --quiet --no-trunc | sort; }
+# Without those that end by themselves.
+ids() {
+    docker ps --quiet | xargs docker inspect --format '{{if ne .HostConfig.RestartPolicy.Name "no"}}{{.Id}}{{end}}' | grep . | sort
+}
 setting() { sed -n "s/^$1=//p" "$project/.env.runtime" | tail -n 1; }
 
 starting() { [ -n "$(docker ps --quiet --filter health=starting)" ]; }

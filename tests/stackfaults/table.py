@@ -97,7 +97,7 @@ HOST = (
     Fault(
         "the disk of the project is full",
         REFUSED,
-        "[Nn]o space left",
+        "no room left",
         breaks="tiny_disk_over $project 3m\nfill $project",
         mends="umount $project",
     ),

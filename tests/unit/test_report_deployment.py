@@ -93,6 +93,17 @@ def test_a_host_without_a_deployment_is_excused_once_and_told_why():
     assert "Not here    " + NOT_HERE in shown(dict(answer, left=[]))[1]
 
 
+def test_what_cannot_be_mended_without_a_running_deployment_closes_no_gate():
+    nginx = {"role": "nginx", "vars": [], "restarts": [], "by_hand": "Mend nginx."}
+    audit = host("web1", [finding("NET-11", "fail", "critical", fix=nginx)])
+    for applicable, reasons in ((False, 0), (True, 1)):
+        change = from_answer({"changed": False, "applicable": applicable, "parts": {}, "left": ["it does not run"]})
+        hardened = Hardened("web1", DONE, audit, audit, "", (), change)
+        assert len(hardening.gate([hardened], SHIPPED, "critical").reasons) == reasons
+        text = hardening_console.render([hardened], SHIPPED, Style(columns=120), Remedies())
+        assert ("Besides, 1 check fails" in text) is (not applicable)
+
+
 def test_where_nothing_differs_every_role_is_told_as_unchanged():
     _hardened, text = shown(dict(ANSWER, changed=False, diff=[], recreated=[], removed=[], order=[], downtime={}))
     assert "Unchanged   redis, nginx\n" in text and "Recreated" not in text and "Changed in" not in text

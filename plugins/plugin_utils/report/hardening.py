@@ -201,7 +201,7 @@ def replaced(host: Hardened, before: HostReport, after: Optional[HostReport]) ->
 
 def outcome(host: Hardened, roles: Sequence[str]) -> dict[str, Any]:
     """Return what became of a host as plain data, for those who keep the artifacts of a run."""
-    what = turned(host.before, host.after, roles)
+    what = became(host, roles)
 
     def score(report: Optional[HostReport]) -> Optional[int]:
         return report.report["score"] if report is not None and report.report is not None else None
@@ -273,6 +273,13 @@ def turned(before: HostReport, after: Optional[HostReport], roles: Sequence[str]
     )
 
 
+def became(host: Hardened, roles: Sequence[str]) -> Turned:
+    """Return what became of a host's checks. Where it has no deployment to harden, the roles of one could mend nothing."""
+    nothing = host.change is not None and not host.change.applicable
+    in_charge = [role for role in roles if not (nothing and role in deployment.ROLES)]
+    return turned(host.before, host.after, in_charge)
+
+
 # -- how the run ended -----------------------------------------------------------------------------------------------------
 
 OUTCOMES = (
@@ -302,7 +309,7 @@ def gate(hosts: Sequence[Hardened], roles: Sequence[str], fail_on: str, fail_on_
         if names:
             reasons.append(words % fleet.some_of(names))
             blamed.update(names)
-    looked_at = {host.host: turned(host.before, host.after, roles) for host in hosts if host.state in (DONE, FAILED)}
+    looked_at = {host.host: became(host, roles) for host in hosts if host.state in (DONE, FAILED)}
     for severity in fleet.GATES[fail_on]:
         for words, parts in JUDGED if fail_on_unknown else JUDGED[:-1]:
             found = [

@@ -17,7 +17,7 @@ from ansible_collections.nself.prod.plugins.plugin_utils.report.hardening import
     UNTOUCHED,
     Hardened,
     Turned,
-    turned,
+    became,
 )
 from ansible_collections.nself.prod.plugins.plugin_utils.report.remedy import Remedies
 from ansible_collections.nself.prod.plugins.plugin_utils.report.shape import HostReport
@@ -62,7 +62,7 @@ def render(
 
 def progress(host: Hardened, roles: Sequence[str], style: Style) -> list[str]:
     """Return one line on a host of a rollout that goes on."""
-    what = turned(host.before, host.after, roles)
+    what = became(host, roles)
     words = "%s: %s" % (host.host, host.state)
     if host.state in IN_TROUBLE:
         words += ": " + host.message
@@ -75,7 +75,7 @@ def progress(host: Hardened, roles: Sequence[str], style: Style) -> list[str]:
 
 
 def _is_alarming(host: Hardened, roles: Sequence[str]) -> bool:
-    what = turned(host.before, host.after, roles)
+    what = became(host, roles)
     return host.state in IN_TROUBLE or bool(what.worse or what.blurred)
 
 
@@ -90,7 +90,7 @@ def _score(report: Optional[HostReport]) -> str:
 def _fleet(hosts: Sequence[Hardened], roles: Sequence[str], style: Style) -> list[str]:
     count = {state: sum(1 for host in hosts if host.state == state) for state in {host.state for host in hosts}}
     text = "%d hosts: " % len(hosts) + ", ".join("%d %s" % (count[state], state) for state in sorted(count))
-    looked_at = [turned(host.before, host.after, roles) for host in hosts]
+    looked_at = [became(host, roles) for host in hosts]
     cells = [
         (
             host.host,
@@ -120,7 +120,7 @@ def _host(host: Hardened, roles: Sequence[str], style: Style, remedies: Remedies
     if last.report is None:
         words = "Host %s: %s: %s" % (host.host, HEADLINES.get(host.state, host.state), host.message)
         return [style.paint(line, "red") for line in style.wrap(words, "", "  ")]
-    what = turned(host.before, host.after, roles)
+    what = became(host, roles)
     lines = _alarm(host, style) + console.labelled(_head(host, last.report), style, console.LABEL)
     if host.state == CHECKED:
         lines += ["", *_would_change(host, style)]

@@ -87,6 +87,7 @@ class Transaction:
     def _enforce(self, new: Candidate) -> None:
         guard = Guard(self.host, "stack" + random.token_hex(8), LONGEST, patience=300)
         self._make_room(new)
+        self._have_images(new)
         new.make_sure()
         ran = [name for name in new.touched if self.stack.running(name)]
         self._made = new.folders()
@@ -279,6 +280,16 @@ class Transaction:
             raise Refused(
                 "%s cannot be written to (%s); nothing was changed" % (self.stack.directory, error.strerror)
             ) from None
+
+    def _have_images(self, new: Candidate) -> None:
+        """Refuse where an image is not there that a service is to be made of: then neither the new container nor the old one could be made."""
+        for name in new.recreated:
+            image = str((new.model.get(name) or {}).get("image") or "")
+            if image and self.host.run(["docker", "image", "inspect", "--", image], timeout=20).rc:
+                raise Refused(
+                    "the image %s of %s is not on this host; `docker pull %s` first. Nothing was changed"
+                    % (image, name, image)
+                )
 
     def _addresses(self) -> Dict[str, str]:
         out = {}
