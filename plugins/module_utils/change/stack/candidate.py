@@ -98,8 +98,8 @@ class Candidate:
         for path, text in self.texts.items():
             if path == self.stack.override_path:
                 if text:
-                    mode = None if exists(self.host, path) else 0o600
-                    changes.file(place(path), text, mode, owner.uid, owner.gid, strict=strict, shown=overrides.shown)
+                    new = None if exists(self.host, path) else 0o600
+                    changes.file(place(path), text, new, owner.uid, owner.gid, strict=strict, shown=overrides.shown)
                 elif exists(self.host, path):
                     changes.absent(place(path), strict)
             else:
