@@ -28,6 +28,7 @@ FACT = "stack.containers"
 # What a container was started from: files, env files, folder. A project has one such set, or a second after a partial update.
 SOURCES = ("project.config_files", "project.environment_file", "project.working_dir")
 MOST_SOURCES = 3
+WAS = "/etc/nself-prod/was.yml"  # how a rollback of the hardening made containers that were not as their files say; gone since
 RUNTIME = ".env.runtime"  # nself writes it at each start, out of its chain of env files
 SAME, DIFFERS, GONE = "same", "differs", "gone"
 _HASH = re.compile(r"^(\S+) ([0-9a-f]{64})$", re.M)
@@ -89,7 +90,7 @@ def expected(host: Any, labels: Mapping[str, str]) -> Dict[str, List[str]]:
     if not folder:
         raise Missing(FACT, Reason.ERROR, "its labels do not say where its files are")
     options = ["--project-name", labels[LABEL + "project"], "--project-directory", folder]
-    options += _file_options(folder, [name for name in files.split(",") if name])
+    options += _file_options(folder, [name for name in files.split(",") if name not in ("", WAS)])
     for profile in ("*",) + OWN_PROFILES:
         options += ["--profile", profile]
     if env_files:

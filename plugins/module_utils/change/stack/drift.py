@@ -30,7 +30,7 @@ def frozen(stack: Any, services: Iterable[str], model: Mapping[str, Mapping[str,
 
     model: the services as the files say them. The containers' environment stands in it, so it holds secrets.
     """
-    out = {}
+    out: Dict[str, Dict[str, Any]] = {}
     for name in services:
         item = stack.inspect(name)
         if item is None:

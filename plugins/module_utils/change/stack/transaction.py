@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import re
 import secrets as random
 import time
 from typing import Any, Dict, List, Mapping, Sequence
@@ -76,6 +77,9 @@ class Transaction:
         new = Candidate(self.stack, plans, self.every_part)
         dry = Changes(self.host, check=True)
         new.write(dry)
+        for name in new.recreated:
+            if name in self.stack.of("nginx"):
+                self._starts_again(name)
         if self.changes.check:
             self._predict(new)
         elif dry.changed or new.recreate or new.remove:
@@ -83,6 +87,16 @@ class Transaction:
         else:
             self._settle_only()
         return self._result(new)
+
+    def _starts_again(self, nginx: str) -> None:
+        """Raise Refused where nginx runs, but would not start with its files and neighbours as they are: nor would it once all is put back."""
+        done = self.stack.exec(nginx, ["nginx", "-t"]) if self.stack.running(nginx) else None
+        found = re.search(r"\[emerg\] (?:\d+#\d+: )?(.+)", done.err) if done is not None and done.rc else None
+        if found:
+            raise Refused(
+                "%s runs, but would not start again as things are: %s; mend that first, nothing was changed"
+                % (nginx, self.stack.redact(found.group(1).strip()[:300]))
+            )
 
     def _enforce(self, new: Candidate) -> None:
         guard = Guard(self.host, "stack" + random.token_hex(8), LONGEST, patience=300)
