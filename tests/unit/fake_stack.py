@@ -61,6 +61,9 @@ class FakeStack:
     def running(self, service):
         return bool((self.containers.get(service) or {}).get("State", {}).get("Running", service in self.containers))
 
+    def place(self, path):
+        return self.path(path)
+
     def stopped(self, service):
         return service in self.containers and not self.running(service)
 

@@ -166,7 +166,7 @@ def test_a_strict_write_goes_through_no_link_and_over_nothing_unseen(tmp_path, m
     with pytest.raises(ChangeError, match="by somebody else"):
         Changes(Host(), False).file(str(real / "keys"), "x", strict=True, **ME)
     assert (real / "keys").read_text() == "new"
-    assert sorted(os.listdir(str(real))) == ["folder", "keys", "link"]
+    assert sorted(os.listdir(str(real))) == ["keys", "link"]
 
 
 def test_directories_are_made_and_kept_in_order(tmp_path):
@@ -187,3 +187,17 @@ def test_commands_run_only_for_real_and_have_to_work(tmp_path):
         Changes(Host(), False).run(["false"], "fail")
     with pytest.raises(ChangeError, match="not installed"):
         Changes(Host(), False).run(["nself-prod-no-such-tool"], "fail")
+
+
+def test_in_a_folder_of_somebody_else_no_link_on_the_way_is_followed(tmp_path):
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "theirs" / "file").write_text("x")
+    (tmp_path / "way").symlink_to(tmp_path / "theirs")
+    changes = Changes(Host(), False)
+    with pytest.raises(ChangeError):
+        changes.absent(str(tmp_path / "way" / "file"), strict=True)
+    with pytest.raises(ChangeError):
+        changes.directory(str(tmp_path / "way" / "folder"), 0o700, os.getuid(), os.getgid(), strict=True)
+    assert os.listdir(tmp_path / "theirs") == ["file"]
+    assert changes.absent(str(tmp_path / "theirs" / "file"), strict=True)
+    assert os.listdir(tmp_path / "theirs") == []

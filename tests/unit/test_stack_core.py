@@ -18,6 +18,7 @@ from ansible_collections.nself.prod.plugins.module_utils.change.stack import (
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.part import DatabaseUrl
 from ansible_collections.nself.prod.plugins.module_utils.host import Completed
 from ansible_collections.nself.prod.plugins.module_utils.parse import dotenv
+from fake_stack import FakeStack
 
 # -- env files ---------------------------------------------------------------------------------------------------------
 
@@ -142,6 +143,16 @@ def test_compose_is_told_of_what_services_depend_on_unless_that_would_be_made_an
     assert recreate.companions(["web", "api"], model, {"db"}) == ["db"]
     assert recreate.companions(["web"], model, {"api"}) == []
     assert recreate.companions(["db"], model, set()) == []
+
+
+def test_a_service_that_somebody_stopped_is_named_beside_no_other():
+    def container(running):
+        return {"Config": {"Labels": {recreate.HASH: "1"}}, "State": {"Running": running}}
+
+    services = {"db": {"restart": "always"}, "init": {}, "web": {"restart": "always"}}
+    found = FakeStack(services, containers={"db": container(False), "init": container(False), "web": container(True)})
+    hashes = type("Cli", (), {"hashes": lambda self: {"db": "1", "init": "1", "web": "1"}})()
+    assert recreate.as_written(found, hashes) == {"init", "web"}
 
 
 # -- compose -----------------------------------------------------------------------------------------------------------

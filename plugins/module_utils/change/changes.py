@@ -7,10 +7,11 @@ What was, what will be and whether that differs is worked out in the same way in
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import stat as stat_module
-from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from ansible_collections.nself.prod.plugins.module_utils.host import (
     READ_LIMIT,
@@ -89,8 +90,8 @@ class Changes:
             self._diff.append(_entry(path, _access(*found), path, _access(*wanted)))
         return True
 
-    def absent(self, path: str) -> bool:
-        """Make sure that a file or link is not there; return whether that is a change."""
+    def absent(self, path: str, strict: bool = False) -> bool:
+        """Make sure that a file or link is not there; return whether that is a change. strict: no folder on the way may be a link."""
         if path in self._told:
             if self._told[path] is None:
                 return False
@@ -106,8 +107,8 @@ class Changes:
         if self.check:
             self._told[path] = None
         else:
-            with _named(path):
-                os.unlink(path)
+            with _named(path), _folder_of(path, strict) as (name, folder):
+                os.unlink(name, dir_fd=folder)
         return True
 
     def access(
@@ -158,7 +159,8 @@ class Changes:
         self._diff.append(_entry("%s (absent)" % path, "", path, "directory, " + _access(mode, uid, gid)))
         if not self.check:
             with _named(path):
-                os.mkdir(path, 0o700)
+                with _folder_of(path, strict) as (name, folder):
+                    os.mkdir(name, 0o700, dir_fd=folder)
                 # By descriptor: who owns the folder above may put a link in its place at once.
                 flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
                 descriptor = open_strictly(path, flags) if strict else os.open(path, flags)
@@ -254,6 +256,20 @@ class _named:
     def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
         if isinstance(error, OSError):
             raise ChangeError("%s cannot be changed: %s" % (self.path, error.strerror or error)) from error
+
+
+@contextlib.contextmanager
+def _folder_of(path: str, strict: bool) -> Iterator[Tuple[str, Optional[int]]]:
+    """Give a name and the descriptor of the folder that it is in. strict: one that no link leads to; else the path and None."""
+    if not strict:
+        yield path, None
+        return
+    folder, name = os.path.split(path)
+    descriptor = open_strictly(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        yield name, descriptor
+    finally:
+        os.close(descriptor)
 
 
 def _replace(path: str, data: bytes, access: Sequence[int], seen: Optional[Tuple[Optional[str]]]) -> None:

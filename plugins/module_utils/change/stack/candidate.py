@@ -79,35 +79,41 @@ class Candidate:
     def write(self, changes: Changes) -> None:
         """Write, or in check mode only tell, every file of the run."""
         owner = self.host.stat(self.stack.base[0])
-        folder = self.host.stat(self.stack.directory)
-        strict = folder.uid != 0
+        # The project may stand behind a link; from there on none is followed.
+        real = self.host.realpath(self.stack.directory)
+        strict = _others_write(self.host, real) or _others_write(self.host, self.stack.directory)
+        place = self.stack.place
         wanted = [entry for plan in self.plans.values() for entry in plan.folders]
         paths = [entry.path for plan in self.plans.values() for entry in plan.files] + [entry[0] for entry in wanted]
         for path in _parents(paths):
             if path not in [entry[0] for entry in wanted] and not exists(self.host, self.stack.path(path)):
-                changes.directory(self.stack.path(path), 0o711, 0, 0, strict)
+                changes.directory(place(path), 0o711, 0, 0, strict)
         for path, mode, uid, gid in wanted:
-            changes.directory(self.stack.path(path), mode, uid, gid, strict)
+            changes.directory(place(path), mode, uid, gid, strict)
         for plan in self.plans.values():
             for entry in plan.files:
-                changes.file(
-                    self.stack.path(entry.path), entry.text, entry.mode, entry.uid, entry.gid, entry.secret, strict
-                )
+                changes.file(place(entry.path), entry.text, entry.mode, entry.uid, entry.gid, entry.secret, strict)
             for path in plan.absent:
-                changes.absent(self.stack.path(path))
+                changes.absent(place(path), strict)
         for path, text in self.texts.items():
             if path == self.stack.override_path:
                 if text:
                     kept = None if exists(self.host, path) else 0o600
-                    changes.file(path, text, kept, owner.uid, owner.gid, strict=strict, shown=overrides.shown)
+                    changes.file(place(path), text, kept, owner.uid, owner.gid, strict=strict, shown=overrides.shown)
                 elif exists(self.host, path):
-                    changes.absent(path)
+                    changes.absent(place(path), strict)
             else:
                 # Secrets come into it: it is closed to others, whose it is stays.
                 found = self.host.stat(path) if exists(self.host, path) else None
                 mode = (found.mode & 0o700) | 0o600 if found else 0o600
                 changes.file(
-                    path, text, mode, found.uid if found else owner.uid, found.gid if found else owner.gid, True, strict
+                    place(path),
+                    text,
+                    mode,
+                    found.uid if found else owner.uid,
+                    found.gid if found else owner.gid,
+                    True,
+                    strict,
                 )
 
     def _compose_texts(self) -> None:
@@ -252,6 +258,17 @@ def _with_labels(fragment: Mapping[str, Any], role: str, plan: Plan) -> Dict[str
         mine = out["services"].setdefault(service, {})
         mine["labels"] = dict(mine.get("labels") or {}, **{FILES_LABEL + role: digest})
     return out
+
+
+def _others_write(host: Any, folder: str) -> bool:
+    """Tell whether others than root can put something of theirs into a folder, or one in its place."""
+    while True:
+        info = host.stat(folder)
+        if info.uid != 0 or info.mode & 0o022 and not info.mode & 0o1000:
+            return True
+        if folder in ("/", ""):
+            return False
+        folder = os.path.dirname(folder)
 
 
 def _parents(paths: Sequence[str]) -> List[str]:

@@ -120,6 +120,9 @@ def parts_of(names: Mapping[str, Any]) -> List[Type[Part]]:
     unknown = sorted(set(names) - set(known))
     if unknown:
         raise Refused("there is no part %s of a deployment; there are %s" % (", ".join(unknown), ", ".join(known)))
+    wrong = sorted(name for name, given in names.items() if given is not None and not isinstance(given, Mapping))
+    if wrong:
+        raise Refused("parts: %s takes a mapping of its options" % ", ".join(wrong))
     return [part for part in PARTS if part.name in names]
 
 

@@ -63,9 +63,13 @@ def companions(services: Sequence[str], model: Mapping[str, Mapping[str, Any]], 
 
 
 def as_written(stack: Any, cli: Any) -> "set[str]":
-    """Return the services whose container is what the files of a compose call say. Raises ChangeError."""
+    """Return the services whose container is what the files of a compose call say, those left out that somebody has stopped.
+
+    compose would start those that it is told of. Raises ChangeError.
+    """
     labels = {name: ((stack.inspect(name) or {}).get("Config") or {}).get("Labels") or {} for name in stack.services}
-    return {name for name, value in cli.hashes().items() if (labels.get(name) or {}).get(HASH) == value}
+    asleep = {name for name, item in stack.services.items() if stack.stopped(name) and not ends_by_itself(item)}
+    return {name for name, value in cli.hashes().items() if (labels.get(name) or {}).get(HASH) == value} - asleep
 
 
 def ends_by_itself(service: Mapping[str, Any]) -> bool:

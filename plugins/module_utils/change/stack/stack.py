@@ -176,6 +176,12 @@ class Stack:
     def path(self, relative: str) -> str:
         return posixpath.join(self.directory, relative)
 
+    def place(self, path: str) -> str:
+        """Return where a file of the project, relative or absolute, is to be written: the project itself may stand behind a link."""
+        path = self.path(path)
+        inside = path.startswith(self.directory + "/")
+        return str(self.host.realpath(self.directory)) + path[len(self.directory) :] if inside else path
+
     def read(self, relative: str) -> Optional[str]:
         """Return a file's text, None where there is none. Raises ChangeError."""
         return text_of(self.host, self.path(relative))

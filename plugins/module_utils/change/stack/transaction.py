@@ -27,7 +27,7 @@ from ansible_collections.nself.prod.plugins.module_utils.change.guard import (
 from ansible_collections.nself.prod.plugins.module_utils.change.stack import drift, guide_options
 from ansible_collections.nself.prod.plugins.module_utils.change.stack import override as overrides
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.candidate import Candidate
-from ansible_collections.nself.prod.plugins.module_utils.change.stack.compose_cli import Compose
+from ansible_collections.nself.prod.plugins.module_utils.change.stack.compose_cli import GUARDED, Compose
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.part import Part, Plan
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.recreate import (
     STEADY,
@@ -36,6 +36,7 @@ from ansible_collections.nself.prod.plugins.module_utils.change.stack.recreate i
     companions,
 )
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.stack import Stack, write_private
+from ansible_collections.nself.prod.plugins.module_utils.deployment.render import NO_REMOTES
 from ansible_collections.nself.prod.plugins.module_utils.host import HostError, exists
 
 LOCK = "/run/nself-prod-deployment.lock"
@@ -200,6 +201,8 @@ class Transaction:
         except ChangeError:
             current = set()  # files that compose refuses: what ran by them is started again all the same
         files = list(old.files) + self._freeze(touched, old)
+        # The unit's environment is empty, so compose would take what an env file says there.
+        guarded = ["env"] + ["%s=%s" % pair for pair in sorted(dict(NO_REMOTES, **GUARDED).items())]
         # nginx does not start as long as one is not there that it passes requests to.
         last = [name for name in touched if name in self.stack.of("nginx")]
         out = []
@@ -208,7 +211,7 @@ class Transaction:
                 words = ["up", "--detach", "--no-deps", "--no-build", "--pull", "never", "--quiet-pull"] + names
                 up = old.but(files=files).argv(*(words + companions(names, self.stack.services, current)))
                 # Where no container was touched yet, none is made anew for nothing.
-                out.append(["sh", "-c", '[ ! -e "$0" ] || exec "$@"', TOUCHED] + up)
+                out.append(guarded + ["sh", "-c", '[ ! -e "$0" ] || exec "$@"', TOUCHED] + up)
         out.append(["rm", "-f", "--", WAS])
         for name in self.stack.of("nginx"):
             # With every name it knows: it looks them up only when it starts or reads its files again.

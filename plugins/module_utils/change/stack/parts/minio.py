@@ -172,8 +172,8 @@ class MinioPart(Part):
         if not self._new:
             return
         # Before MinIO encrypts anything with it, and for good: whatever becomes of this run or of the env files.
-        path = self.stack.path(KEPT)
-        for folder, mode in ((self.stack.path(FOLDER), 0o711), (posixpath.dirname(path), 0o700)):
+        path = self.stack.place(KEPT)
+        for folder, mode in ((self.stack.place(FOLDER), 0o711), (posixpath.dirname(path), 0o700)):
             if not exists(self.stack.host, folder):
                 changes.directory(folder, mode, strict=True)
         changes.file(path, self._new + "\n", 0o600, secret=True, strict=True)
