@@ -103,9 +103,10 @@ class Candidate:
                 elif exists(self.host, path):
                     changes.absent(place(path), strict)
             else:
-                # Secrets come into it: it is closed to others, whose it is stays.
+                # Secrets come into it: it is closed to others, whose it is stays. Where it is root's, a group may be who starts the stack.
                 found = self.host.stat(path) if exists(self.host, path) else None
-                mode = (found.mode & 0o700) | 0o600 if found else 0o600
+                group = found.mode & 0o040 if found and found.uid == 0 and found.gid != 0 else 0
+                mode = (found.mode & 0o700 if found else 0) | 0o600 | group
                 changes.file(
                     place(path),
                     text,

@@ -264,12 +264,15 @@ def find(host: Any, told: Optional[str]) -> Tuple[Optional[Stack], str]:
         return None, "no Docker is installed on this host, so there is no deployment to harden"
     need = Sources(host, Options(told or None, "0" * 64), _COLLECTORS)
     try:
-        if need("docker_engine")["state"] != "present":
+        runs = need("docker_engine")["state"] == "present"
+        inspected = need("docker_containers")
+        place = need("project_place")
+        if not runs and place.found.state == NONE:
+            return None, "Docker's engine does not run on this host, and no project of nself lies where nself keeps it"
+        if not runs:
             raise ChangeError(
                 "Docker's engine does not run; `systemctl start docker`, and look at `journalctl -u docker`"
             )
-        inspected = need("docker_containers")
-        place = need("project_place")
     except Missing as missing:
         raise ChangeError("Docker cannot be asked: %s" % (missing.detail or missing.reason)) from None
     found = place.found
