@@ -40,7 +40,9 @@ def keys_are_accepted(host):
 
 @reading("INFRA-07")
 def root_is_refused(host):
-    return not host.lets_in("root") and not host.lets_in("root", "PreferredAuthentications=password", key=False, password=True)
+    return not host.lets_in("root") and not host.lets_in(
+        "root", "PreferredAuthentications=password", key=False, password=True
+    )
 
 
 @reading("INFRA-08")
@@ -127,7 +129,9 @@ def nothing_else_answers_from_outside(host):
 def updates_install_themselves(host):
     periodic = host.sh("apt-config dump APT::Periodic")
     timers = all(host.inside.service(name).is_enabled for name in ("apt-daily.timer", "apt-daily-upgrade.timer"))
-    ran = host.sh("find /var/lib/apt/periodic/unattended-upgrades-stamp /var/lib/apt/periodic/upgrade-stamp -mtime -7 2>/dev/null").strip()
+    ran = host.sh(
+        "find /var/lib/apt/periodic/unattended-upgrades-stamp /var/lib/apt/periodic/upgrade-stamp -mtime -7 2>/dev/null"
+    ).strip()
     return 'Unattended-Upgrade "1"' in periodic and timers and bool(ran)
 
 
@@ -138,7 +142,13 @@ def no_security_update_waits(host):
 
 @reading("INFRA-25")
 def the_kernel_ignores_redirects(host):
-    wanted = {"accept_redirects": "0", "accept_source_route": "0", "send_redirects": "0", "rp_filter": "1", "log_martians": "1"}
+    wanted = {
+        "accept_redirects": "0",
+        "accept_source_route": "0",
+        "send_redirects": "0",
+        "rp_filter": "1",
+        "log_martians": "1",
+    }
     return all(host.sysctl("net.ipv4.conf.all.%s" % name) == value for name, value in wanted.items())
 
 
@@ -164,14 +174,18 @@ def a_backup_is_of_today(host):
 @reading("DATA-21", on=(PLAIN, DOCKER))
 def the_backups_open_with_the_key_only(host):
     plain = host.sh(
-        "for file in %s/backups/*; do openssl enc -d -aes-256-cbc -pbkdf2 -pass file:/root/backup.key -in $file | wc -c; done" % labs.DEPLOYMENT
+        "for file in %s/backups/*; do openssl enc -d -aes-256-cbc -pbkdf2 -pass file:/root/backup.key -in $file | wc -c; done"
+        % labs.DEPLOYMENT
     )
     return set(plain.split()) == {"65536"}
 
 
 @reading("DATA-22", on=(PLAIN, DOCKER))
 def the_backups_are_private(host):
-    return host.sh("find %s/backups -perm /077" % labs.DEPLOYMENT) == "" and host.inside.file(labs.DEPLOYMENT + "/backups").is_directory
+    return (
+        host.sh("find %s/backups -perm /077" % labs.DEPLOYMENT) == ""
+        and host.inside.file(labs.DEPLOYMENT + "/backups").is_directory
+    )
 
 
 @reading("DATA-30")
@@ -199,24 +213,40 @@ def is_not_root(user):
 
 def limits_in(service):
     limits = service.get("deploy", {}).get("resources", {}).get("limits", {})
-    return all(limits.get(one) or service.get(other) for one, other in (("memory", "mem_limit"), ("cpus", "cpus"), ("pids", "pids_limit")))
+    return all(
+        limits.get(one) or service.get(other)
+        for one, other in (("memory", "mem_limit"), ("cpus", "cpus"), ("pids", "pids_limit"))
+    )
 
 
 DANGEROUS = ("/var/run/docker.sock", "/run/docker.sock", "/etc", "/proc", "/sys", "/root", "/dev", "/:")
 READ_ALL = {
-    "INFRA-31": every_container(lambda item: is_not_root(item["Config"]["User"]), lambda service: is_not_root(service.get("user"))),
-    "INFRA-32": every_container(
-        lambda item: not item["HostConfig"]["Privileged"] and item["HostConfig"]["PidMode"] != "host" and item["HostConfig"]["NetworkMode"] != "host",
-        lambda service: not service.get("privileged") and service.get("pid") != "host" and service.get("network_mode") != "host",
+    "INFRA-31": every_container(
+        lambda item: is_not_root(item["Config"]["User"]), lambda service: is_not_root(service.get("user"))
     ),
-    "INFRA-33": every_container(lambda item: item["HostConfig"]["CapDrop"] == ["ALL"], lambda service: service.get("cap_drop") == ["ALL"]),
+    "INFRA-32": every_container(
+        lambda item: (
+            not item["HostConfig"]["Privileged"]
+            and item["HostConfig"]["PidMode"] != "host"
+            and item["HostConfig"]["NetworkMode"] != "host"
+        ),
+        lambda service: (
+            not service.get("privileged") and service.get("pid") != "host" and service.get("network_mode") != "host"
+        ),
+    ),
+    "INFRA-33": every_container(
+        lambda item: item["HostConfig"]["CapDrop"] == ["ALL"], lambda service: service.get("cap_drop") == ["ALL"]
+    ),
     "INFRA-34": every_container(
         lambda item: any("no-new-privileges" in option for option in item["HostConfig"]["SecurityOpt"] or ()),
         lambda service: any("no-new-privileges" in option for option in service.get("security_opt", ())),
     ),
-    "INFRA-35": every_container(lambda item: item["HostConfig"]["ReadonlyRootfs"], lambda service: service.get("read_only") is True),
+    "INFRA-35": every_container(
+        lambda item: item["HostConfig"]["ReadonlyRootfs"], lambda service: service.get("read_only") is True
+    ),
     "INFRA-36": every_container(
-        lambda item: all(item["HostConfig"][name] for name in ("Memory", "NanoCpus", "PidsLimit")), lambda service: limits_in(service)
+        lambda item: all(item["HostConfig"][name] for name in ("Memory", "NanoCpus", "PidsLimit")),
+        lambda service: limits_in(service),
     ),
     "INFRA-37": every_container(
         lambda item: not any(mount["Source"].startswith(DANGEROUS) for mount in item["Mounts"]),
@@ -235,18 +265,26 @@ def every_image_is_pinned(host):
 @reading("INFRA-39", on=(DOCKER,))
 def every_service_runs_and_stays_up(host):
     states = [item["State"] for item in host.containers.values()]
-    return set(host.containers) == set(host.compose) and all(state["Running"] and not state["Restarting"] for state in states)
+    return set(host.containers) == set(host.compose) and all(
+        state["Running"] and not state["Restarting"] for state in states
+    )
 
 
 @reading("INFRA-29", on=(DOCKER,))
 def the_engine_is_reached_by_root_only(host):
     socket = host.sh("stat -c '%a %U %G' /run/docker.sock").strip()
-    return socket == "660 root docker" and not host.sh("getent group docker").strip().split(":")[3] and not {2375, 2376} & host.listening
+    return (
+        socket == "660 root docker"
+        and not host.sh("getent group docker").strip().split(":")[3]
+        and not {2375, 2376} & host.listening
+    )
 
 
 @reading("INFRA-30", on=(DOCKER,))
 def the_engine_keeps_containers_and_bounds_logs(host):
-    return host.sh("docker info --format '{{.LiveRestoreEnabled}}'").strip() == "true" and "max-size" in host.sh("cat /etc/docker/daemon.json")
+    return host.sh("docker info --format '{{.LiveRestoreEnabled}}'").strip() == "true" and "max-size" in host.sh(
+        "cat /etc/docker/daemon.json"
+    )
 
 
 # Where an engine runs, Hasura and the public names would be asked as well, and the stand-ins there answer nothing: the scenario

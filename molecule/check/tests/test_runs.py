@@ -32,7 +32,9 @@ def run(tmp_path, *arguments):
 def test_check_mode_gives_the_same_verdicts(tmp_path, audited):
     finished, hosts = run(tmp_path, "--check", "-e", "nself_check_fail_on=none")
     assert finished.returncode == 0
-    assert {name: labs.statuses(host) for name, host in hosts.items()} == {name: labs.statuses(host) for name, host in audited.items()}
+    assert {name: labs.statuses(host) for name, host in hosts.items()} == {
+        name: labs.statuses(host) for name, host in audited.items()
+    }
 
 
 def test_nothing_on_the_host_changes(tmp_path):
@@ -46,7 +48,17 @@ def test_nothing_on_the_host_changes(tmp_path):
 
 
 def test_an_ordinary_user_gets_unknowns_and_never_a_better_verdict(tmp_path, audited):
-    finished, hosts = run(tmp_path, "--limit", FRESH, "-e", "ansible_user=visitor", "-e", "nself_check_become=false", "-e", "nself_check_fail_on=none")
+    finished, hosts = run(
+        tmp_path,
+        "--limit",
+        FRESH,
+        "-e",
+        "ansible_user=visitor",
+        "-e",
+        "nself_check_become=false",
+        "-e",
+        "nself_check_fail_on=none",
+    )
     assert finished.returncode == 0
     seen, full = hosts[FRESH], audited[FRESH]
     root = labs.statuses(full)
@@ -105,5 +117,7 @@ def test_the_gate_ends_with_2_on_a_failing_critical(tmp_path):
 def test_the_gate_lets_a_host_without_failing_criticals_pass(tmp_path, audited):
     critical = [f["id"] for f in audited[DOCKER]["findings"] if f["severity"] == "critical" and f["status"] == "fail"]
     assert not critical
-    finished, _ = run(tmp_path, "--limit", DOCKER, "-e", "nself_check_fail_on=critical", "-e", "nself_check_fail_on_unknown=false")
+    finished, _ = run(
+        tmp_path, "--limit", DOCKER, "-e", "nself_check_fail_on=critical", "-e", "nself_check_fail_on_unknown=false"
+    )
     assert finished.returncode == 0

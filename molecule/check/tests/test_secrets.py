@@ -19,7 +19,9 @@ ASSIGNMENT = re.compile(r"""^(?:export )?\w*(?:PASSWORD|SECRET|KEY|TOKEN)\w*(?<!
 @pytest.fixture(scope="module")
 def secrets():
     """Everything secret on the hosts: what the scenario planted, what the env files hold, password hashes, private keys."""
-    planted = yaml.safe_load((labs.EPHEMERAL / "molecule.yml").read_text())["provisioner"]["inventory"]["group_vars"]["all"]
+    planted = yaml.safe_load((labs.EPHEMERAL / "molecule.yml").read_text())["provisioner"]["inventory"]["group_vars"][
+        "all"
+    ]
     found = {value for name, value in planted.items() if name.startswith("canary_")}
     assert len(found) == 4
     found.add((labs.EPHEMERAL / "password").read_text().strip())
@@ -31,7 +33,10 @@ def secrets():
         found |= set(host.sh("sed -n 2,3p /etc/ssh/ssh_host_*_key").split())
         found |= set(host.sh("cat /root/backup.key 2>/dev/null").split())
         # Each was really there to be found.
-        assert any(value in host.sh("cat %s/.env* %s/*.yml; ps -eo args" % (labs.DEPLOYMENT, labs.DEPLOYMENT)) for value in planted.values())
+        assert any(
+            value in host.sh("cat %s/.env* %s/*.yml; ps -eo args" % (labs.DEPLOYMENT, labs.DEPLOYMENT))
+            for value in planted.values()
+        )
     return found
 
 
@@ -39,7 +44,15 @@ def secrets():
 def loudest(tmp_path_factory):
     """The output and the report of the loudest run there is."""
     output = tmp_path_factory.mktemp("loud") / "report.json"
-    finished = labs.play("-vvvv", "-e", "nself_check_verbose=true", "-e", "nself_check_fail_on=none", "-e", "nself_check_output=%s" % output)
+    finished = labs.play(
+        "-vvvv",
+        "-e",
+        "nself_check_verbose=true",
+        "-e",
+        "nself_check_fail_on=none",
+        "-e",
+        "nself_check_output=%s" % output,
+    )
     assert finished.returncode == 0
     return {"output": finished.stdout, "report": output.read_text()}
 

@@ -28,7 +28,14 @@ def play(tmp_path, *arguments):
     environment = dict(os.environ, ANSIBLE_CONFIG=str(labs.EPHEMERAL / "ansible.cfg"), ANSIBLE_NOCOLOR="1")
     words = ["ansible-playbook", str(PLAYBOOK), "-i", str(labs.INVENTORY), "-vv", *arguments]
     done = subprocess.run(
-        words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=tmp_path, env=environment, stdin=subprocess.DEVNULL, check=False
+        words,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        cwd=tmp_path,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        check=False,
     )
     assert done.returncode == 0, done.stdout
     return done.stdout, int(re.search(r"changed=(\d+)", done.stdout).group(1))

@@ -20,6 +20,7 @@ HERE = pathlib.Path(__file__).resolve().parents[1]
 STACK = HERE.parent / "stack"
 # What runs, without what is started once and ends.
 RUNNING = "docker ps --no-trunc --quiet | sort"
+RELOAD = "docker exec $(docker ps --quiet --filter label=com.docker.compose.service=nginx) nginx -s reload"
 
 
 class Deployed(Stack):
@@ -90,6 +91,8 @@ def built_anew():
     """The generated files are written again, and the stack is started as nself does."""
     for script in (HERE / "files/build.sh", STACK / "files/start.sh"):
         power.within(HOST, "sh", "-s", stdin=script.read_text(encoding="utf-8"))
+    # What a build wrote is nginx's when that reads its files again, with or without hardening.
+    power.within(HOST, "sh", "-c", RELOAD)
     well_again()
 
 

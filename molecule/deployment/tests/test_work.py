@@ -51,7 +51,8 @@ def test_nginx_serves_every_name_with_the_headers(stack):
     assert len(pages) >= 10
     for name, page in pages.items():
         found = {header for header in HEADERS if re.search(r"^%s:" % header, page, re.M | re.I)}
-        assert re.match(r"HTTP/2 (2|3|401|403|404)", page), (name, page)
+        # Who asks too often is told so, with the headers as well.
+        assert re.match(r"HTTP/2 (2|3|401|403|404|429)", page), (name, page)
         assert set(HEADERS) - found <= {"content-security-policy", "x-frame-options"}, (name, page)
         # A page may be framed by nobody by either.
         assert found & {"content-security-policy", "x-frame-options"}, (name, page)

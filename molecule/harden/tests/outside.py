@@ -49,7 +49,9 @@ def open_ports(name):
 def reaches_ssh(name):
     """Whether sshd greets the neighbour."""
     address = labs.lab(name).address
-    return "SSH-2.0" in within(NEIGHBOUR, "sh", "-c", "busybox timeout 3 busybox nc -w 3 %s 22 </dev/null | head -c 20" % address, check=False)
+    return "SSH-2.0" in within(
+        NEIGHBOUR, "sh", "-c", "busybox timeout 3 busybox nc -w 3 %s 22 </dev/null | head -c 20" % address, check=False
+    )
 
 
 def guess(name, times):

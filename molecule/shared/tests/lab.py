@@ -22,7 +22,10 @@ PROJECT = pathlib.Path(os.environ["MOLECULE_PROJECT_DIRECTORY"])
 INVENTORY = EPHEMERAL / "inventory"
 DEPLOYMENT = "/var/www/nself"
 # Files that compose would take values from, in the order in which the later wins, for each environment.
-ENV_FILES = {"dev": (".env.dev", ".env.local", ".env"), "prod": (".env.dev", ".env.staging", ".env.prod", ".env.secrets", ".env")}
+ENV_FILES = {
+    "dev": (".env.dev", ".env.local", ".env"),
+    "prod": (".env.dev", ".env.staging", ".env.prod", ".env.secrets", ".env"),
+}
 
 
 class Lab:
@@ -38,7 +41,15 @@ class Lab:
 
     def ssh(self, user, *options, command="true", forward=None, key=True, password=False):
         """Try to log in; return the finished ssh. options: as -o takes them; forward: an address to reach instead of running a command."""
-        words = ["ssh", "-F", "none", "-o", "UserKnownHostsFile=%s/known_hosts" % EPHEMERAL, "-o", "StrictHostKeyChecking=yes"]
+        words = [
+            "ssh",
+            "-F",
+            "none",
+            "-o",
+            "UserKnownHostsFile=%s/known_hosts" % EPHEMERAL,
+            "-o",
+            "StrictHostKeyChecking=yes",
+        ]
         words += ["-o", "IdentityAgent=none", "-o", "ConnectTimeout=10", "-o", "NumberOfPasswordPrompts=1"]
         if key:
             words += ["-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes", "-i", str(EPHEMERAL / "id_ed25519")]
@@ -52,7 +63,9 @@ class Lab:
             words += ["-o", option]
         destination = "%s@%s" % (user, self.address)
         words += ["-W", forward, destination] if forward else [destination, command]
-        return subprocess.run(words, capture_output=True, text=True, env=environment, timeout=60, stdin=subprocess.DEVNULL, check=False)
+        return subprocess.run(
+            words, capture_output=True, text=True, env=environment, timeout=60, stdin=subprocess.DEVNULL, check=False
+        )
 
     def lets_in(self, user, *options, **how):
         """Whether that login works."""
@@ -103,7 +116,10 @@ class Lab:
     def settings(self):
         """The env files of the deployment, one after the other in the order in which a shell would read them."""
         environment = "prod" if "ENV=prod" in self.sh("cat %s/.env" % DEPLOYMENT) else "dev"
-        return self.sh("cd %s; for file in %s; do cat $file 2>/dev/null; echo; done" % (DEPLOYMENT, " ".join(ENV_FILES[environment])))
+        return self.sh(
+            "cd %s; for file in %s; do cat $file 2>/dev/null; echo; done"
+            % (DEPLOYMENT, " ".join(ENV_FILES[environment]))
+        )
 
     def expanded(self, text):
         """Return a value of the compose file with its variables replaced by a shell that has read the env files."""
@@ -151,7 +167,14 @@ def play(*arguments, directory="/", inventory=INVENTORY):
     environment = dict(os.environ, ANSIBLE_CONFIG=str(EPHEMERAL / "ansible.cfg"), ANSIBLE_NOCOLOR="1")
     words = ["ansible-playbook", str(PROJECT / "playbooks/check.yml"), "-i", str(inventory), *arguments]
     return subprocess.run(
-        words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=directory, env=environment, stdin=subprocess.DEVNULL, check=False
+        words,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        cwd=directory,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        check=False,
     )
 
 

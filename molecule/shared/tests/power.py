@@ -22,7 +22,12 @@ def container(name):
 def within(name, *words, stdin=None, check=True):
     """Run a command as root in a host's container, without ssh; return what it printed."""
     done = subprocess.run(
-        ["docker", "exec", "-i", container(name), *words], input=stdin, capture_output=True, text=True, timeout=120, check=False
+        ["docker", "exec", "-i", container(name), *words],
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
     assert not check or done.returncode == 0, "%s: %s%s" % (" ".join(words), done.stdout, done.stderr)
     return done.stdout
@@ -52,4 +57,6 @@ def reboot(names):
 
 
 def _inventories():
-    return [path for path in pathlib.Path(labs.INVENTORY).rglob("*") if path.is_file() and labs.EPHEMERAL in path.parents]
+    return [
+        path for path in pathlib.Path(labs.INVENTORY).rglob("*") if path.is_file() and labs.EPHEMERAL in path.parents
+    ]

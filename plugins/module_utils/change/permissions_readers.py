@@ -63,7 +63,8 @@ def readers(host: Any, containers: Iterable[Dict[str, Any]]) -> List[Reader]:
 
 
 def _is_bind(mount: Dict[str, Any]) -> bool:
-    return mount.get("Type") == "bind" and bool(mount.get("Source"))
+    """Tell whether a mount gives files of the host by name. Who is given the whole disk, or a whole folder of its root, looks at its size."""
+    return mount.get("Type") == "bind" and str(mount.get("Source") or "").rstrip("/").count("/") > 1
 
 
 def _processes(host: Any, pid: str) -> List[str]:

@@ -12,7 +12,9 @@ import urllib.parse
 from dataclasses import dataclass, field
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
 
+from ansible_collections.nself.prod.plugins.module_utils.change.stack.container_project import without_arguments
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.part import DatabaseUrl, Replace
+from ansible_collections.nself.prod.plugins.module_utils.change.tables.container_needs import ARGUMENTS
 from ansible_collections.nself.prod.plugins.module_utils.change.tables.postgres_clients import (
     HOST_NAME,
     MODE_NAMES,
@@ -21,6 +23,7 @@ from ansible_collections.nself.prod.plugins.module_utils.change.tables.postgres_
     NOT_NODE,
     WITHOUT_ROOT,
 )
+from ansible_collections.nself.prod.plugins.module_utils.deployment.roles import role_of
 
 _URL = re.compile(r"(?P<scheme>(?:jdbc:)?postgres(?:ql)?(?:\+[a-z0-9]+)?)://(?P<rest>\S+)", re.I)
 _KEYWORDS = re.compile(r"(?:^|\s)host\s*=\s*'?([^'\s]+)")
@@ -178,7 +181,12 @@ def tell(clients: Sequence[Client], services: Mapping[str, Any], raw: Mapping[st
             query = query_of(url, tls)
             if query:
                 out.urls.append(DatabaseUrl(client.service, variable, query))
-        words = _told_words(client, (raw.get(client.service) or {}).get("command"), tls, out)
+        command = (raw.get(client.service) or {}).get("command")
+        # What a variable of the service says too is left to that: the role containers takes it off the command line likewise.
+        shortened = without_arguments(
+            command, present, ARGUMENTS.get(role_of(client.service, str(model.get("image") or "")), {})
+        )
+        words = _told_words(client, command, tls, out) if shortened is None else shortened
         if words:
             fragment["command"] = Replace(words)
         if client.hosts and weaker(str(present.get("PGSSLMODE") or "").lower(), tls.mode):
