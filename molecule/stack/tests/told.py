@@ -460,7 +460,8 @@ def shows_secrets_on_a_command_line(stack):
         value
         for service in stack.containers
         for key, value in stack.environment(service).items()
-        if SECRET.search(key) and value
+        # What is as short as a number or `true` is no secret, whatever its name.
+        if SECRET.search(key) and len(value) > 5
     }
     secrets |= {
         re.search(r"://[^:]*:([^@]+)@", value).group(1)
