@@ -251,3 +251,17 @@ def test_files_that_are_newer_are_read_again_and_in_check_mode_only_told(monkeyp
     one.settle(Changes(one.stack.host, check=False))
     one.revert()
     assert one.stack.ran == ["reload", "reload"]
+
+
+def test_a_trial_has_the_certificate_that_the_server_has_by_its_own(monkeypatch):
+    one = part(monkeypatch)
+    one.plan()
+    one.server.sections["settings"] = {"ssl_cert_file": {"value": "/tls/a.crt"}, "ssl_key_file": {"value": "own.key"}}
+    one.server.try_out({"ssl": "on"}, DATA)
+    words = one.stack.ran[-1][1]
+    assert "ssl_cert_file=/tls/a.crt" in words and "ssl_key_file=%s/own.key" % DATA in words
+    one.server.try_out({"ssl": "on", "ssl_cert_file": "/ours/server.crt"}, DATA)
+    assert (
+        "ssl_cert_file=/ours/server.crt" in one.stack.ran[-1][1]
+        and "ssl_cert_file=/tls/a.crt" not in one.stack.ran[-1][1]
+    )

@@ -71,6 +71,7 @@ cat "$dir/log" >&2
 exit 1
 """.strip()
 UNTRIED = 3
+OWN_FILES = ("ssl_cert_file", "ssl_key_file", "ssl_ca_file", "ssl_crl_file")
 
 
 class Server:
@@ -227,7 +228,9 @@ class Server:
 
     def try_out(self, settings: Mapping[str, str], data: str) -> None:
         """Start a server of its own, in a container of its own, with these settings and the files as they now stand. Raises Mismatch."""
-        wanted = dict(self.section("waiting"), **settings)
+        # What it has by other means it has here too: a certificate of the user's own stays where he put it.
+        kept = {name: posixpath.join(data, self.setting(name)) for name in OWN_FILES if self.setting(name)}
+        wanted = dict(kept, **dict(self.section("waiting"), **settings))
         words = [word for name, value in sorted(wanted.items()) for word in ("-c", "%s=%s" % (name, value))]
         try:
             done = self.stack.run_once(self.service, ["sh", "-c", AS_OWNER, "sh", TRY, data] + words, timeout=120)
