@@ -26,7 +26,7 @@ GIVEN = (
         {"nginx_hsts_max_age": "for ever"},
     ),
     Fault(
-        "a role's fragment that compose refuses",
+        "what a role is told makes no valid fragment",
         REFUSED,
         "lots",
         ("containers",),
@@ -71,6 +71,8 @@ PROJECT = (
         TAKEN_BACK,
         "express_api",
         ("containers",),
+        # Else the role sees what the service wrote into its image, and leaves it alone.
+        {"containers_disposable": ["express_api"]},
         breaks="image_that %s 'date >/opt/started || exit 1'\ncompose up -d --no-build express_api 2>/dev/null\nwait_for 90 settled"
         % API,
         mends="image_back %s" % API,

@@ -21,6 +21,7 @@ BY_HAND = {
     "a password rule that nothing reads": "nothing in hasura-auth reads such a rule: the line has to go, and the rule into the application",
     "a stranger on the project's network": "a container of somebody else is not this collection's to stop",
     "a secret on a command line": "a program of the host was started so, by somebody who has to start it in another way",
+    "the admin panel runs": "it was started by hand beside the project's files, so whoever did that has to stop it",
     "a scan found something": "an image with a hole has to be replaced by a newer one, which is an update with its own risks",
     "a floating tag": "the images of the test host come from no registry, so they have no digest that they could be pinned to",
     "the auth service is another one": "which image is meant to run is the user's decision",

@@ -4,12 +4,12 @@
 
 from __future__ import annotations
 
-from ansible_collections.nself.prod.plugins.module_utils.change.stack.deployment import options_of
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.override import Override
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.parts.containers import Containers
 from ansible_collections.nself.prod.plugins.module_utils.host import Completed, FileInfo
 from fake_host import FakeHost
 from fake_stack import FakeStack
+from part_options import options_of
 
 GIB = 1 << 30
 OWNER = FileInfo(0o755, 1000, 1000, 0, 0.0, "dir")

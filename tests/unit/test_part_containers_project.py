@@ -7,11 +7,11 @@ from __future__ import annotations
 import pytest
 from ansible_collections.nself.prod.plugins.module_utils.change.guard import Mismatch
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.container_ports import bound
-from ansible_collections.nself.prod.plugins.module_utils.change.stack.deployment import options_of
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.override import yaml
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.part import Replace
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.parts.containers import Containers
 from containers_world import GIB, World, one, port
+from part_options import options_of
 
 
 @pytest.fixture

@@ -19,13 +19,13 @@ from ansible_collections.nself.prod.plugins.module_utils.change.stack import (
     pg_log_functions,
     pg_rls,
 )
-from ansible_collections.nself.prod.plugins.module_utils.change.stack.deployment import options_of
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.parts.postgres_audit import PostgresAudit
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.pg_names import Table, body, string, table_of
 from ansible_collections.nself.prod.plugins.module_utils.change.tables import postgres_audit_log as sql
 from ansible_collections.nself.prod.plugins.module_utils.host import Completed
 from ansible_collections.nself.prod.plugins.module_utils.parse import pg_verifier
 from fake_stack import FakeStack
+from part_options import options_of
 
 ROLE = dict.fromkeys(("super", "createrole", "createdb", "replication", "bypassrls"), False)
 POSTGRES = dict.fromkeys(ROLE, True)

@@ -8,7 +8,6 @@ import pytest
 from ansible_collections.nself.prod.plugins.module_utils.change import certificates
 from ansible_collections.nself.prod.plugins.module_utils.change.changes import Changes
 from ansible_collections.nself.prod.plugins.module_utils.change.guard import Mismatch, Refused
-from ansible_collections.nself.prod.plugins.module_utils.change.stack.deployment import options_of
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.parts import postgres_tls
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.postgres_server import (
     Server,
@@ -19,6 +18,7 @@ from ansible_collections.nself.prod.plugins.module_utils.host import Completed, 
 from ansible_collections.nself.prod.plugins.module_utils.parse import pg_verifier
 from fake_host import FakeHost
 from fake_stack import FakeStack
+from part_options import options_of
 
 OFFICIAL = """
 # TYPE  DATABASE        USER            ADDRESS                 METHOD

@@ -10,11 +10,11 @@ from ansible_collections.nself.prod.plugins.module_utils.change.changes import C
 from ansible_collections.nself.prod.plugins.module_utils.change.guard import Refused
 from ansible_collections.nself.prod.plugins.module_utils.change.postgres_cluster import HostServer, clusters
 from ansible_collections.nself.prod.plugins.module_utils.change.stack import postgres_elsewhere
-from ansible_collections.nself.prod.plugins.module_utils.change.stack.deployment import options_of
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.postgres_clients import clients_among
 from ansible_collections.nself.prod.plugins.module_utils.host import FileInfo
 from fake_host import FakeHost
 from fake_stack import FakeStack
+from part_options import options_of
 
 LISTED = (
     "17 main    5432 online          postgres /var/lib/postgresql/17/main /var/log/x.log\n"
