@@ -112,3 +112,10 @@ def test_a_diff_shows_what_is_ours_and_nothing_of_the_users(yours):
     assert "s3cret" not in told and "mem_limit" not in told
     assert "cap_drop" in told and "read_only" in told
     assert "mem_limit" not in override.shown(yours)
+
+
+def test_a_password_that_stood_in_a_users_url_is_in_no_diff():
+    urls = {"A": "postgres://u:hunter2@db/x?sslmode=require", "B": "postgres://u:${P}@db/x"}
+    roles = {"shared": override.document({"services": {"a": {"environment": urls}}}, "shared", {"version": 1})}
+    told = override.shown(override.join(override.Override("", "", roles), ("shared",)))
+    assert "hunter2" not in told and "u:…@db" in told and "u:${P}@db" in told

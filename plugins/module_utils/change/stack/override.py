@@ -87,9 +87,13 @@ def join(override: Override, order: Any) -> str:
 
 
 def shown(text: str) -> str:
-    """Return the file's text for a diff: in what the user wrote may be secrets, so of that only its length is told."""
+    """Return the file's text for a diff: in what the user wrote may be secrets, so of that only its length is told.
+
+    A URL of his, with a password that is no variable, may have come into a document of ours.
+    """
     found = split(text)
-    told = Override(found.first, _only_length(found.yours), found.roles, _only_length(found.below))
+    roles = {role: _PASSWORD.sub(r"\1…\2", document) for role, document in found.roles.items()}
+    told = Override(found.first, _only_length(found.yours), roles, _only_length(found.below))
     return join(told, list(found.roles)) if text.startswith(FIRST + "\n") else told.yours
 
 
@@ -97,6 +101,7 @@ def _only_length(text: str) -> str:
     return "# (%d lines of your own, as they are)\n" % len(text.splitlines()) if text.strip() else text
 
 
+_PASSWORD = re.compile(r"(://[^:/@\s\"]*:)(?!\$\{)[^@\s\"]+(@)")
 _OPEN = "--- # yours\n"
 _NO_END = "\n# nself.prod: yours ends without a line's end\n"
 
