@@ -483,14 +483,14 @@ def has_a_demo_secret(stack):
     }
 
 
-@told("INFRA-40", 2)
-def declares_what_nobody_reads(stack):
+@told("INFRA-40", 1)
+def declares_what_is_not_in_force(stack):
     declared = stack.sh("cat /var/www/nself/.env /var/www/nself/.env.dev 2>/dev/null")
     found = set()
     if "HASURA_GRAPHQL_DEV_MODE=true" in declared and stack.environment("hasura")["HASURA_GRAPHQL_DEV_MODE"] == "false":
         found.add("HASURA_GRAPHQL_DEV_MODE")
-    if "AUTH_EMAIL_VERIFICATION_REQUIRED=" in declared and "AUTH_EMAIL_VERIFICATION_REQUIRED" not in stack.environment(
-        "auth"
-    ):
+    # Nothing reads that name; what it says may be in force by the name that is read.
+    said = re.search(r"^AUTH_EMAIL_VERIFICATION_REQUIRED=(\w+)", declared, re.M)
+    if said and said.group(1) != stack.environment("auth").get("AUTH_EMAIL_SIGNIN_EMAIL_VERIFIED_REQUIRED"):
         found.add("AUTH_EMAIL_VERIFICATION_REQUIRED")
     return found
