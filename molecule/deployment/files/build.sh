@@ -5,7 +5,8 @@
 set -eu
 cd /var/www/nself
 cp -a /root/as-built/docker-compose.yml .
-(cd /root/as-built && find nginx -type f | tar -cf - -T -) | tar -xf -
+# Into the files that are there, as a shell writes.
+(cd /root/as-built && find nginx -type f) | while read -r file; do cat "/root/as-built/$file" >"$file"; done
 for file in .env.dev .env .env.computed; do cat "$file"; echo; done >.env.runtime
 key=$(sed -n 's/^AUTH_JWT_SECRET=//p' .env.runtime | tail -n 1)
 grep -q '^HASURA_GRAPHQL_JWT_SECRET=' .env || echo "HASURA_GRAPHQL_JWT_SECRET={\"type\":\"HS256\",\"key\":\"$key\"}" >>.env.runtime
