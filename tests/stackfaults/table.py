@@ -137,7 +137,7 @@ MEANWHILE = (
     ),
     Fault(
         "Docker's engine is killed in the middle, and systemd starts it again",
-        MADE,
+        TAKEN_BACK,
         during="systemctl kill --signal=KILL docker.service",
         heals="wait_for 90 docker info",
     ),
