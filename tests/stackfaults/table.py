@@ -42,7 +42,6 @@ PROJECT = (
         "docker-compose.override.yml",
         breaks="printf 'services: [\\n' >$override",
         mends="rm $override",
-        lean=True,
     ),
     Fault(
         "the user's override has a key that compose does not know",
@@ -57,7 +56,6 @@ PROJECT = (
         r"own\.conf",
         breaks="printf 'server {\\n    listen 8099\\n' >$project/nginx/conf.d/own.conf",
         mends="rm $project/nginx/conf.d/own.conf",
-        lean=True,
     ),
     Fault(
         "the image of a service is gone, and no registry has it",
@@ -113,7 +111,6 @@ MEANWHILE = (
         "redis",
         during="docker pause $(container redis)",
         at=REDIS_IS_NEW,
-        lean=True,
     ),
     Fault(
         "the controller is killed in the middle, with its connections",
