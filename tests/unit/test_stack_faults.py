@@ -22,7 +22,7 @@ def test_there_are_enough_of_each_kind():
 
 def test_the_lean_ones_stand_for_the_kinds():
     lean = [fault for fault in FAULTS if fault.lean]
-    assert 3 <= len(lean) <= 6
+    assert 2 <= len(lean) <= 6
     assert {REFUSED, TAKEN_BACK} <= {fault.expected for fault in lean}
 
 

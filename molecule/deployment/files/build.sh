@@ -4,8 +4,8 @@
 # Writes the generated files anew as `nself build` does, and the merged settings as `nself start` does: what is not theirs they leave alone.
 set -eu
 cd /var/www/nself
-cp -a /root/as-built/docker-compose.yml .
 # Into the files that are there, as a shell writes.
+cat /root/as-built/docker-compose.yml >docker-compose.yml
 (cd /root/as-built && find nginx -type f) | while read -r file; do cat "/root/as-built/$file" >"$file"; done
 for file in .env.dev .env .env.computed; do cat "$file"; echo; done >.env.runtime
 key=$(sed -n 's/^AUTH_JWT_SECRET=//p' .env.runtime | tail -n 1)
