@@ -202,7 +202,7 @@ def test_a_checks_remedy_names_variables_that_there_are(check):
         name, _colon, value = text.partition(":")
         if name == "nself_settings":
             # One for all roles of a deployment: what they consist of reads it.
-            assert name in (ROOT / "roles" / DEPLOYMENT / "defaults/main.yml").read_text(encoding="utf-8")
+            assert name in (ROOT / "roles" / DEPLOYMENT / "tasks/main.yml").read_text(encoding="utf-8")
             continue
         # What two roles have to mend together is named for both.
         owner = next(
