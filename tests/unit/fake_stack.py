@@ -31,8 +31,6 @@ class FakeStack:
         answers=None,
         files=None,
         host=None,
-        networks=None,
-        volumes=None,
         subnets=("172.18.0.0/16",),
     ):
         self.services = services or {}
@@ -43,8 +41,6 @@ class FakeStack:
         self.chain = self.variables
         self.answers = answers or {}
         self.host = host or FakeHost({"/srv/app/" + name: text for name, text in (files or {}).items()})
-        self.networks = networks or {}
-        self.volumes = volumes or {}
         self.override = Override()
         self._subnets = list(subnets)
         self.ran = []
@@ -66,6 +62,10 @@ class FakeStack:
 
     def stopped(self, service):
         return service in self.containers and not self.running(service)
+
+    def config_hash(self, service):
+        labels = self.containers.get(service, {}).get("Config", {}).get("Labels", {})
+        return labels.get("com.docker.compose.config-hash")
 
     def environment(self, service):
         item = self.containers.get(service)

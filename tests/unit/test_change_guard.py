@@ -68,7 +68,7 @@ def place(tmp_path, monkeypatch):
         monkeypatch.setattr(guards, name, str(value))
     (tmp_path / "units").mkdir()
     # The rollback would end the run that armed it, which here is the tests.
-    monkeypatch.setattr(guards, "_process", lambda host: "0 0\n")
+    monkeypatch.setattr(guards, "process", lambda host: "0 0\n")
     return tmp_path
 
 

@@ -147,7 +147,7 @@ def test_compose_is_told_of_what_services_depend_on_unless_that_would_be_made_an
 
 def test_a_service_that_somebody_stopped_is_named_beside_no_other():
     def container(running):
-        return {"Config": {"Labels": {recreate.HASH: "1"}}, "State": {"Running": running}}
+        return {"Config": {"Labels": {"com.docker.compose.config-hash": "1"}}, "State": {"Running": running}}
 
     services = {"db": {"restart": "always"}, "init": {}, "web": {"restart": "always"}}
     found = FakeStack(services, containers={"db": container(False), "init": container(False), "web": container(True)})

@@ -162,7 +162,7 @@ class Guard:
         """Put everything back now; return "ok" or what could not be put back."""
         with contextlib.suppress(HostError, OSError):
             # The rollback ends a run that still changes things. Where we are that run, we are done.
-            if self.host.read(STATE + "/applier") == _process(self.host):
+            if self.host.read(STATE + "/applier") == process(self.host):
                 os.unlink(STATE + "/applier")
         try:
             # In a session of its own: whatever becomes of this connection, it is finished.
@@ -222,7 +222,7 @@ class Guard:
             LINKS=" ".join("%s/%s" % (UNITS, link) for link in LINKS),
         )
         _write(STATE + "/roll-back", rollback_script.script(values), 0o700)
-        _write(STATE + "/applier", _process(self.host), 0o600)
+        _write(STATE + "/applier", process(self.host), 0o600)
         _write("%s/%s.service" % (UNITS, UNIT), rollback_script.service(values), 0o644)
         _write("%s/%s.timer" % (UNITS, UNIT), rollback_script.timer(values, self.seconds), 0o644)
         for link in LINKS:
@@ -293,7 +293,7 @@ def _write(path: str, text: str, mode: int) -> None:
         os.fsync(descriptor)
 
 
-def _process(host: Host) -> str:
+def process(host: Host) -> str:
     """Return this process' pid and start, which together name no other one."""
     fields: Dict[int, Any] = dict(enumerate(host.read("/proc/self/stat").rpartition(")")[2].split()))
     return "%d %s\n" % (os.getpid(), fields[19])

@@ -193,7 +193,7 @@ def _password_lines(kind: str, where: Sequence[str], users: Sequence[str], wish:
 
 
 def quoted(name: str) -> str:
-    """Return a role's name as pg_hba.conf and SQL take it."""
+    """Return a role's name as pg_hba.conf takes it."""
     return '"%s"' % name.replace('"', '""')
 
 

@@ -15,7 +15,6 @@ from ansible_collections.nself.prod.plugins.module_utils.change.stack import ove
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.part import Plan
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.recreate import ends_by_itself, layers
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.stack import RUNTIME, Stack, write_private
-from ansible_collections.nself.prod.plugins.module_utils.deployment.discovery import LABEL
 from ansible_collections.nself.prod.plugins.module_utils.deployment.render import env_file
 from ansible_collections.nself.prod.plugins.module_utils.host import exists
 
@@ -212,11 +211,9 @@ class Candidate:
         forced = {name for plan in self.plans.values() for name in plan.recreate}
         chosen = []
         for name, value in after.items():
-            item = self.stack.inspect(name)
-            if item is None:
+            if self.stack.inspect(name) is None:
                 continue  # what the user does not run is not started
-            runs = (item["Config"].get("Labels") or {}).get(LABEL + "config-hash")
-            if runs == value or (before.get(name) == value and name not in forced):
+            if self.stack.config_hash(name) == value or (before.get(name) == value and name not in forced):
                 continue
             if self.stack.stopped(name) and not ends_by_itself(self.model.get(name) or {}):
                 # compose would start it.

@@ -20,6 +20,8 @@ GUARDED = {
     "COMPOSE_FILE": "",
     "DOCKER_CONTEXT": "",
 }
+# How services are made anew where their configuration differs: alone, and from images that are there.
+ANEW = ("up", "--detach", "--no-deps", "--no-build", "--pull", "never", "--quiet-pull")
 _WARNING = re.compile(r"level=(warning|info|debug)|^\s*$|attribute .version. is obsolete")
 
 

@@ -24,7 +24,6 @@ from ansible_collections.nself.prod.plugins.module_utils.parse import http_heade
 
 TITLE = "# Made by nself.prod's role nginx. It is written anew by each run.\n"
 DAY = 86400  # seconds that a browser may keep a preflight's answer
-PREFLIGHTS = ("hasura",)  # roles whose services say how long
 
 
 def _variable(name: str) -> str:

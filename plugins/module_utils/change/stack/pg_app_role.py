@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 from ansible_collections.nself.prod.plugins.module_utils.change.changes import ChangeError
 from ansible_collections.nself.prod.plugins.module_utils.change.guard import Refused
+from ansible_collections.nself.prod.plugins.module_utils.change.stack import raw as raw_service
 from ansible_collections.nself.prod.plugins.module_utils.change.stack import shared
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.part import DatabaseUrl, literal
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.pg_database import Database, Step
@@ -127,7 +128,7 @@ def switch(
         changes = {key: name for key in named}
         for key in here:
             edit = DatabaseUrl(service, key, user=name, password=REFERENCE)
-            if shared.url(shared.environment(raw.get(service) or {}).get(key, ""), edit) is None:
+            if shared.url(raw_service.environment(raw.get(service) or {}).get(key, ""), edit) is None:
                 # It comes as a whole from an env file, so it is written out here, but for the password.
                 changes[key] = shared.url(literal(given[key]), edit)
             else:

@@ -15,8 +15,6 @@ from ansible_collections.nself.prod.plugins.module_utils.change.stack.pg_log_fun
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.pg_names import Table, array, body, quoted, string
 from ansible_collections.nself.prod.plugins.module_utils.change.tables import postgres_audit_log as sql
 
-READ_ONLY = frozenset({"SELECT"})
-
 
 def found(state: Mapping[str, Any], table: Table) -> Optional[Dict[str, Any]]:
     """Return what the database says of a table, None where it has none of that name."""

@@ -11,10 +11,9 @@ from typing import Any, Dict, Iterable, List, Mapping, Sequence
 
 from ansible_collections.nself.prod.plugins.module_utils.change.changes import ChangeError
 from ansible_collections.nself.prod.plugins.module_utils.change.guard import Mismatch
-from ansible_collections.nself.prod.plugins.module_utils.change.stack.compose_cli import said
+from ansible_collections.nself.prod.plugins.module_utils.change.stack.compose_cli import ANEW, said
 from ansible_collections.nself.prod.plugins.module_utils.host import HostError
 
-HASH = "com.docker.compose.config-hash"
 MOST_RESTARTS = 3  # a container that was started again so often does not come up
 STEADY = 2.0  # seconds that a container without a health check has to run
 UP = 180.0  # seconds for compose to make the containers of a layer
@@ -67,9 +66,8 @@ def as_written(stack: Any, cli: Any) -> "set[str]":
 
     compose would start those that it is told of. Raises ChangeError.
     """
-    labels = {name: ((stack.inspect(name) or {}).get("Config") or {}).get("Labels") or {} for name in stack.services}
     asleep = {name for name, item in stack.services.items() if stack.stopped(name) and not ends_by_itself(item)}
-    return {name for name, value in cli.hashes().items() if (labels.get(name) or {}).get(HASH) == value} - asleep
+    return {name for name, value in cli.hashes().items() if stack.config_hash(name) == value} - asleep
 
 
 def ends_by_itself(service: Mapping[str, Any]) -> bool:
@@ -108,7 +106,7 @@ class Recreation:
 
     def up(self, services: Sequence[str], model: Mapping[str, Mapping[str, Any]]) -> None:
         """Have compose make these services anew where their configuration differs. Raises ChangeError."""
-        words = ["up", "--detach", "--no-deps", "--no-build", "--pull", "never", "--quiet-pull"] + list(services)
+        words = list(ANEW) + list(services)
         words += companions(services, model, as_written(self.stack, self.stack.cli))
         try:
             done = self.stack.cli.run(*words, timeout=UP + 10 * len(services))

@@ -5,9 +5,9 @@
 from __future__ import annotations
 
 import re
-import shlex
 from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
+from ansible_collections.nself.prod.plugins.module_utils.change.stack import raw as raw_service
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.part import DatabaseUrl, Replace, literal
 
 ROLE = "shared"
@@ -36,7 +36,7 @@ def fragment(
         if service in raw:
             services[service] = {"command": Replace(command(raw[service].get("command"), wanted))}
     for (service, name), edit in sorted(edits.items()):
-        found = environment(raw.get(service) or {}).get(name)
+        found = raw_service.environment(raw.get(service) or {}).get(name)
         if found is None:
             continue
         changed = url(found, DatabaseUrl(service, name, edit["query"], edit["user"], edit["password"]))
@@ -52,19 +52,10 @@ def fragment(
 
 def command(base: Any, settings: Mapping[str, str]) -> List[str]:
     """Return PostgreSQL's command with these settings after its own. base: a list or a line in compose's syntax, None for the image's own."""
-    words = shlex.split(base) if isinstance(base, str) else [str(word) for word in base or []]
-    words = words or ["postgres"]
+    words = raw_service.words(base) or ["postgres"]
     for name, value in sorted(settings.items()):
         words += ["-c", "%s=%s" % (name, literal(value))]
     return words
-
-
-def environment(service: Mapping[str, Any]) -> Dict[str, str]:
-    """Return a service's environment as a mapping, not filled in."""
-    given = service.get("environment") or {}
-    if isinstance(given, Mapping):
-        return {str(name): "" if value is None else str(value) for name, value in given.items()}
-    return {name: value for name, _equals, value in (str(item).partition("=") for item in given)}
 
 
 def url(text: str, edit: DatabaseUrl) -> Any:

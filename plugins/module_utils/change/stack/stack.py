@@ -27,7 +27,7 @@ from ansible_collections.nself.prod.plugins.module_utils.change.stack import ove
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.compose_cli import Compose
 from ansible_collections.nself.prod.plugins.module_utils.deployment import compose as models
 from ansible_collections.nself.prod.plugins.module_utils.deployment.discovery import FOUND, LABEL, NONE
-from ansible_collections.nself.prod.plugins.module_utils.deployment.render import OWN_PROFILES, env_file
+from ansible_collections.nself.prod.plugins.module_utils.deployment.render import OWN_PROFILES
 from ansible_collections.nself.prod.plugins.module_utils.deployment.roles import role_of
 from ansible_collections.nself.prod.plugins.module_utils.host import Completed, HostError, exists
 from ansible_collections.nself.prod.plugins.module_utils.parse import dotenv
@@ -40,9 +40,9 @@ SHORTEST = 6  # characters of a secret that is looked for in what a program says
 class Stack:
     """One project. See find(); the attributes hold what was there when it was read.
 
-    services, networks, volumes: the compose model of the generated files and of the user's own override, without our documents, filled in as
-    the stack was started; raw: its services, not filled in; variables: the env chain, with the env files that the stack was started with
-    over it; override: the override file in its pieces; override_path: where it is.
+    services: those of the compose model of the generated files and of the user's own override, without our documents, filled in as the stack
+    was started; raw: the same, not filled in; variables: the env chain, with the env files that the stack was started with over it;
+    override: the override file in its pieces; override_path: where it is; cli: compose with the files as they lay when they were looked at.
     """
 
     def __init__(
@@ -68,22 +68,19 @@ class Stack:
         profiles += [name.strip() for name in self.variables.get("COMPOSE_PROFILES", "").split(",") if name.strip()]
         self.override_text = text_of(host, self.override_path)
         self.override = overrides.split(self.override_text)
-        self.cli = Compose(host, directory, project_name, self.base + [self.override_path], self.env_files, profiles)
-        if not exists(host, self.override_path):
-            self.cli = self.cli.but(files=self.base)
+        self.cli = Compose(host, directory, project_name, self.base, self.env_files, profiles)
+        self.cli = self.on_disk()
         self.services: Dict[str, Dict[str, Any]] = {}
         self.raw: Dict[str, Dict[str, Any]] = {}
-        self.networks: Dict[str, Any] = {}
-        self.volumes: Dict[str, Any] = {}
 
     # -- reading -----------------------------------------------------------------------------------------------------
 
     def load(self) -> None:
         """Render the models. Raises ChangeError where compose refuses the generated files or the user's own override."""
-        generated = self.cli.but(files=self.base).model()
-        self.override.first = first_document(generated, self.cli.but(files=self.base).model(interpolate=False))
+        generated = self.cli.but(files=self.base)
+        model, raw = generated.model(), generated.model(interpolate=False)
+        self.override.first = first_document(model, raw)
         yours = overrides.Override(self.override.first, self.override.yours, {"none": ""}, self.override.below)
-        model, raw = generated, None
         if overrides.has_content(self.override.yours) or self.override.below.strip():
             with self.scratch() as folder:
                 path = folder + "/override.yml"
@@ -96,11 +93,13 @@ class Stack:
                         "your own content of %s is not valid: %s"
                         % (self.override_path, str(error).replace(path, self.override_path))
                     ) from None
-        if raw is None:
-            raw = self.cli.but(files=self.base).model(interpolate=False)
         self.services = model.get("services") or {}
         self.raw = raw.get("services") or {}
-        self.networks, self.volumes = model.get("networks") or {}, model.get("volumes") or {}
+
+    def on_disk(self) -> Compose:
+        """Return compose with the files as they lie now: with the override where there is one."""
+        there = [self.override_path] if exists(self.host, self.override_path) else []
+        return self.cli.but(files=self.base + there)
 
     def of(self, role: str) -> List[str]:
         """Return the services of a role, as deployment/roles.py names them."""
@@ -118,6 +117,10 @@ class Stack:
         """Return {service: role} of the services that have a container."""
         images = {name: str((item.get("Config") or {}).get("Image") or "") for name, item in self._containers.items()}
         return {name: role_of(name, image) for name, image in images.items()}
+
+    def config_hash(self, service: str) -> Optional[str]:
+        """Return the hash of the configuration that a service's container was made from, None where it has no container."""
+        return _labels(self.inspect(service) or {}).get(LABEL + "config-hash")
 
     def running(self, service: str) -> bool:
         """Tell whether a service's container runs."""
@@ -250,10 +253,6 @@ class Stack:
         }
         sets["`nself start`"] = [self.path(RUNTIME)]
         return {name: [path for path in paths if exists(self.host, path)] for name, paths in sets.items()}
-
-    def chain_text(self) -> str:
-        """Return what `nself start` would write as the merged env file."""
-        return env_file(self.chain)
 
 
 def find(host: Any, told: Optional[str]) -> Tuple[Optional[Stack], str]:

@@ -24,11 +24,12 @@ from ansible_collections.nself.prod.plugins.module_utils.change.guard import (
     Guard,
     Mismatch,
     Refused,
+    process,
 )
 from ansible_collections.nself.prod.plugins.module_utils.change.stack import drift, guide_options
 from ansible_collections.nself.prod.plugins.module_utils.change.stack import override as overrides
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.candidate import Candidate
-from ansible_collections.nself.prod.plugins.module_utils.change.stack.compose_cli import GUARDED, Compose
+from ansible_collections.nself.prod.plugins.module_utils.change.stack.compose_cli import ANEW, GUARDED, Compose
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.part import Part, Plan
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.recreate import (
     STEADY,
@@ -38,7 +39,7 @@ from ansible_collections.nself.prod.plugins.module_utils.change.stack.recreate i
 )
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.stack import Stack, write_private
 from ansible_collections.nself.prod.plugins.module_utils.deployment.render import NO_REMOTES
-from ansible_collections.nself.prod.plugins.module_utils.host import HostError, exists
+from ansible_collections.nself.prod.plugins.module_utils.host import HostError
 
 LOCK = "/run/nself-prod-deployment.lock"
 WAS = FOLDER + "/was.yml"  # how containers run that were made before the files were changed
@@ -149,8 +150,7 @@ class Transaction:
         """Put everything back; return what to say. ran: the services that ran before."""
         outcome = guard.roll_back()
         problems = [] if outcome == "ok" else [outcome]
-        there = [self.stack.override_path] if exists(self.host, self.stack.override_path) else []
-        self.stack.cli = self.stack.cli.but(files=self.stack.base + there)
+        self.stack.cli = self.stack.on_disk()
         try:
             Recreation(self.stack, self.wait).settled(
                 [name for name in touched if self.stack.inspect(name)], patient=True
@@ -208,8 +208,7 @@ class Transaction:
         """Return the commands that bring the old containers back once the old files are there."""
         if not touched:
             return []
-        there = [self.stack.override_path] if exists(self.host, self.stack.override_path) else []
-        old = self.stack.cli.but(files=self.stack.base + there)
+        old = self.stack.on_disk()
         try:
             current = as_written(self.stack, old) | set(touched)
         except ChangeError:
@@ -222,7 +221,7 @@ class Transaction:
         out = []
         for names in ([name for name in touched if name not in last], last):
             if names:
-                words = ["up", "--detach", "--no-deps", "--no-build", "--pull", "never", "--quiet-pull"] + names
+                words = list(ANEW) + names
                 up = old.but(files=files).argv(*(words + companions(names, self.stack.services, current)))
                 # Where no container was touched yet, none is made anew for nothing.
                 out.append(guarded + ["sh", "-c", '[ ! -e "$0" ] || exec "$@"', TOUCHED] + up)
@@ -253,7 +252,6 @@ class Transaction:
         return [WAS]
 
     def _watch(self) -> None:
-        fields = self.host.read("/proc/self/stat").rpartition(")")[2].split()
         command(
             self.host,
             [
@@ -266,7 +264,7 @@ class Transaction:
                 WATCH,
                 "sh",
             ]
-            + [str(os.getpid()), fields[19]],
+            + process(self.host).split(),
             timeout=30,
         )
 

@@ -31,18 +31,6 @@ COLUMNS = {
     "hasura_role": ("text", ("text",)),
     "db_user": ("text", ("text",)),
 }
-# What every entry gives a value. Any other column has to do without.
-FILLED = (
-    "user_id",
-    "action",
-    "resource_type",
-    "resource_id",
-    "old_values",
-    "new_values",
-    "ip_address",
-    "hasura_role",
-    "db_user",
-)
 # name of an index: the columns it begins with
 INDEXES = {
     "audit_logs_created_at": ("created_at",),

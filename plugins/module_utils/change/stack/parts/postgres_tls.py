@@ -12,6 +12,7 @@ from ansible_collections.nself.prod.plugins.module_utils.change import certifica
 from ansible_collections.nself.prod.plugins.module_utils.change.changes import Changes
 from ansible_collections.nself.prod.plugins.module_utils.change.guard import Mismatch, Refused
 from ansible_collections.nself.prod.plugins.module_utils.change.stack import (
+    pg_names,
     postgres_clients,
     postgres_elsewhere,
     postgres_proof,
@@ -342,16 +343,16 @@ class PostgresTls(Part):
             # A verifier has no place in the log either.
             self.server.sql(
                 "SET log_statement = 'none';\nSET log_min_duration_statement = -1;\nSET log_min_error_statement = 'panic';\n"
-                "ALTER ROLE %s PASSWORD '%s';\n" % (postgres_hba.quoted(role), verifier)
+                "ALTER ROLE %s PASSWORD '%s';\n" % (pg_names.quoted(role), verifier)
             )
 
 
 def _overridden(item: Any) -> str:
     """Return what to do about a role or database that has a setting of its own, which wins over the server's."""
-    words = ["ROLE %s" % (postgres_hba.quoted(item["role"]) if item["role"] else "ALL")]
+    words = ["ROLE %s" % (pg_names.quoted(item["role"]) if item["role"] else "ALL")]
     if item["database"]:
         words = words + ["IN DATABASE"] if item["role"] else ["DATABASE"]
-        words.append(postgres_hba.quoted(item["database"]))
+        words.append(pg_names.quoted(item["database"]))
     where = " ".join(words)
     return "%s has %s = %s of its own: `ALTER %s RESET %s`" % (where, item["name"], item["value"], where, item["name"])
 
