@@ -24,9 +24,12 @@ sys.path[:0] = [str(TESTS), str(TESTS.parent / "playbooks/collections")]
 from ansible_collections.nself.prod.plugins.plugin_utils.report import deployment  # noqa: E402
 
 from truth import mending_deployment  # noqa: E402
-from truth.mending import LEAN, STAYS, VARIABLES, mendable, roles_of, together  # noqa: E402
+from truth.mending import LEAN, VARIABLES, mendable, roles_of, together  # noqa: E402
 from truth.run import compare, difference  # noqa: E402
 from truth.target import OPTIONS, ROOT, Failed, Target  # noqa: E402
+
+# Roles whose files are made from the project's own: those are as before the break now, so the role's are to be so too.
+REMADE = frozenset({"nginx"})
 
 
 class Hardener:
@@ -74,13 +77,14 @@ def attempt(target, hardener, mutation, baseline):
         hardener.run(roles_of(mutation), VARIABLES.get(mutation.name))
         seconds = time.monotonic() - started
         mended = target.calm_audit()
-        stays = {check: mutation.flips[check] for check in STAYS.get(mutation.name, ())}
-        mistakes += compare(stays, difference(baseline, mended), mended)
+        mistakes += compare({}, difference(baseline, mended), mended)
     except Failed as error:
         mistakes.append(str(error))
     # What the break brought along is of no use to the next one; what the role mended is not undone by that.
     try:
         target.sh(mutation.mends)
+        if REMADE.intersection(roles_of(mutation)):
+            hardener.run(roles_of(mutation))
     except Failed as error:
         if mistakes:
             mistakes.append("and mending it by hand failed: %s" % error)

@@ -34,6 +34,9 @@ BY_HAND = {
     "the audit log has been silent": "entries that were not written cannot be made up",
     "a password stored as MD5": "the password behind it is known to nobody but its user, who has to set it again",
 }
+HELD_BACK = {
+    "the console of Hasura has a public way": "nginx asks for a login in front of it, whatever the site's own file says",
+}
 # What a user says in a run that mends this.
 VARIABLES: dict[str, dict[str, object]] = {}
 # Those that stand for the others on any project of nself: each is made in compose's model.
