@@ -26,7 +26,7 @@ thing at a time, and then runs `harden.yml --tags ROLE` with the role that the b
 audit has to say first that this is broken, and afterwards that everything is as it was before the break.
 
 The roles of a deployment win over what the project's own files say, so a change in those breaks nothing: what compose reads is broken in
-the very document that the role wrote, and what nginx reads in the copy that it made.
+the very document that the role wrote, and what nginx and PostgreSQL read in the file that it made.
 
 {mended} of {count} breaks were mended. The seconds are those of the whole run of `harden.yml`, its two audits among them.
 

@@ -37,15 +37,20 @@ PAST_THE_FIREWALL = "roles=yours\niptables -I DOCKER-USER -j RETURN\n"
 BACK_BEHIND_IT = "\nwhile iptables -D DOCKER-USER -j RETURN 2>/dev/null; do :; done\niptables -A DOCKER-USER -j RETURN"
 
 
-def past_the_firewall(name):
-    """Return a break of the tables made in spite of the firewall for Docker's ports."""
+def in_spite(name, of, breaks, mends):
+    """Return a break of the tables together with that of what holds it back. of: what that is."""
     (item,) = [item for item in MUTATIONS if item.name == name]
-    return Mutation(
-        name + ", past the firewall", PAST_THE_FIREWALL + item.breaks, item.mends + BACK_BEHIND_IT, item.flips
-    )
+    return Mutation("%s, past %s" % (name, of), breaks + item.breaks, item.mends + mends, item.flips)
 
 
-MORE: tuple[Mutation, ...] = tuple(past_the_firewall(name) for name, why in HELD_BACK.items() if why == PUBLISHED)
+MORE: tuple[Mutation, ...] = (
+    *(
+        in_spite(name, "the firewall", PAST_THE_FIREWALL, BACK_BEHIND_IT)
+        for name, why in HELD_BACK.items()
+        if why == PUBLISHED
+    ),
+    in_spite(mending_deployment.SIGN_IN, *mending_deployment.PAST_THE_LIMIT),
+)
 
 # Those that stand for their roles where time is short: no deployment is needed for them.
 LEAN = (
