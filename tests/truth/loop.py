@@ -83,11 +83,15 @@ def attempt(target, hardener, mutation, baseline):
     # What the break brought along is of no use to the next one; what the role mended is not undone by that.
     try:
         target.sh(mutation.mends)
-        if REMADE.intersection(roles_of(mutation)):
-            hardener.run(roles_of(mutation))
     except Failed as error:
         if mistakes:
             mistakes.append("and mending it by hand failed: %s" % error)
+    back = mending_deployment.BACK.get(mutation.name)
+    if back or REMADE.intersection(roles_of(mutation)):
+        try:
+            hardener.run(roles_of(mutation), back)
+        except Failed as error:
+            mistakes.append("and the way back failed: %s" % error)
     target.sh("rm -rf $kept")
     return seconds, mistakes
 

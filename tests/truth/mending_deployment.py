@@ -27,8 +27,6 @@ BY_HAND = {
     "the auth service is another one": "which image is meant to run is the user's decision",
     "the database's password is a default": "a password is rotated by hand, in the role and in every service that holds it",
     "an administrator without a second factor": "only that person can register one",
-    "a role too many with powers": "whether somebody needs it is not known: the role names it",
-    "a table of users without row security": ROWS,
     "the application owns what its policies guard": ROWS,
     "a policy for everybody": ROWS,
     "the audit log has been silent": "entries that were not written cannot be made up",
@@ -46,7 +44,19 @@ PAST_THE_LIMIT = (
     "\nback %s\nreload_nginx" % LIMITS,
 )
 # What a user says in a run that mends this.
-VARIABLES: dict[str, dict[str, object]] = {}
+APPS_ROLE = {"postgres_audit_app_role": "nself_app"}
+NOBODY_ELSE: dict[str, object] = {"postgres_audit_privileged_roles": []}
+VARIABLES: dict[str, dict[str, object]] = {
+    "the application is a superuser": {**APPS_ROLE, **NOBODY_ELSE},
+    "a role too many with powers": NOBODY_ELSE,
+    "a table of users without row security": {
+        "postgres_audit_rls": [{"table": "public.notes", "user_column": "user_id", "roles": ["app"]}]
+    },
+}
+# What takes a mend back that goes further than the break, so that the next break finds the host as this one did.
+BACK: dict[str, dict[str, object]] = {
+    "the application is a superuser": {**APPS_ROLE, "postgres_audit_app_role_state": "absent"}
+}
 # Those that stand for the others on any project of nself: each is made in compose's model.
 LEAN = (
     "a container may write its root",
