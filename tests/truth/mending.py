@@ -50,6 +50,7 @@ MORE: tuple[Mutation, ...] = (
         if why == PUBLISHED
     ),
     in_spite(mending_deployment.SIGN_IN, *mending_deployment.PAST_THE_LIMIT),
+    *mending_deployment.MORE,
 )
 
 # Those that stand for their roles where time is short: no deployment is needed for them.

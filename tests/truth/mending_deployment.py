@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from truth.tables.web import site
+
 PERMISSIONS = (
     "permissions are the application's own: the role reports them, and sets those that hasura_permissions gives"
 )
@@ -21,6 +23,7 @@ BY_HAND = {
     "a password rule that nothing reads": "nothing in hasura-auth reads such a rule: the line has to go, and the rule into the application",
     "a stranger on the project's network": "a container of somebody else is not this collection's to stop",
     "a secret on a command line": "a program of the host was started so, by somebody who has to start it in another way",
+    "a name is served in clear": "the name has no certificate, so a redirect would lead nowhere: its owner gets it one, or takes it away",
     "the admin panel runs": "it was started by hand beside the project's files, so whoever did that has to stop it",
     "a scan found something": "an image with a hole has to be replaced by a newer one, which is an update with its own risks",
     "a floating tag": "the images of the test host come from no registry, so they have no digest that they could be pinned to",
@@ -33,6 +36,14 @@ BY_HAND = {
     "a password stored as MD5": "the password behind it is known to nobody but its user, who has to set it again",
 }
 SIGN_IN = "sign-in is guarded by the auth service alone"
+MORE = (
+    site(
+        "a name that has a certificate is served in clear",
+        "server { listen 80; server_name api.example.test; location / { proxy_pass http://hasura:8080; } }",
+        "NET-01",
+        "NET-02",
+    ),
+)
 HELD_BACK = {
     SIGN_IN: "nginx limits it on every site, whatever the site's own file says; with that out of the way it is one of those above",
     "the console of Hasura has a public way": "nginx asks for a login in front of it, whatever the site's own file says",
