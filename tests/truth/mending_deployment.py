@@ -4,13 +4,16 @@
 
 from __future__ import annotations
 
+from truth.tables.postgres import sql
 from truth.tables.web import site
 
 PERMISSIONS = (
     "permissions are the application's own: the role reports them, and sets those that hasura_permissions gives"
 )
-ROWS = (
-    "which rows are whose only the application's author knows: the role sets the policies that postgres_audit_rls gives"
+ROWS = "these policies are the application's own: for a table that postgres_audit_rls names it is one of those above"
+NOTES = (
+    "CREATE TABLE public.notes (id int, user_id uuid); GRANT SELECT ON public.notes TO app; "
+    "ALTER TABLE public.notes ENABLE ROW LEVEL SECURITY; ALTER TABLE public.notes FORCE ROW LEVEL SECURITY; "
 )
 
 BY_HAND = {
@@ -43,6 +46,18 @@ MORE = (
         "NET-01",
         "NET-02",
     ),
+    sql(
+        "a policy for everybody on a table that is named",
+        NOTES + "CREATE POLICY everybody ON public.notes FOR SELECT USING (true)",
+        "DROP TABLE public.notes",
+        "DATA-17",
+    ),
+    sql(
+        "the application owns a table that is named",
+        NOTES + "ALTER TABLE public.notes NO FORCE ROW LEVEL SECURITY; ALTER TABLE public.notes OWNER TO app",
+        "DROP TABLE public.notes",
+        "DATA-16",
+    ),
 )
 HELD_BACK = {
     SIGN_IN: "nginx limits it on every site, whatever the site's own file says; with that out of the way it is one of those above",
@@ -56,13 +71,14 @@ PAST_THE_LIMIT = (
 )
 # What a user says in a run that mends this.
 APPS_ROLE = {"postgres_audit_app_role": "nself_app"}
+NAMED: dict[str, object] = {"table": "public.notes", "user_column": "user_id", "roles": ["app"]}
 NOBODY_ELSE: dict[str, object] = {"postgres_audit_privileged_roles": []}
 VARIABLES: dict[str, dict[str, object]] = {
     "the application is a superuser": {**APPS_ROLE, **NOBODY_ELSE},
     "a role too many with powers": NOBODY_ELSE,
-    "a table of users without row security": {
-        "postgres_audit_rls": [{"table": "public.notes", "user_column": "user_id", "roles": ["app"]}]
-    },
+    "a table of users without row security": {"postgres_audit_rls": [NAMED]},
+    "a policy for everybody on a table that is named": {"postgres_audit_rls": [{**NAMED, "replaces": ["everybody"]}]},
+    "the application owns a table that is named": {"postgres_audit_rls": [NAMED]},
 }
 # What takes a mend back that goes further than the break, so that the next break finds the host as this one did.
 BACK: dict[str, dict[str, object]] = {
