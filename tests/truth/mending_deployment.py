@@ -38,6 +38,7 @@ BY_HAND = {
     "the audit log has been silent": "entries that were not written cannot be made up",
     "a password stored as MD5": "the password behind it is known to nobody but its user, who has to set it again",
 }
+ABOVE = "with that out of the way it is one of those above"
 SIGN_IN = "sign-in is guarded by the auth service alone"
 MORE = (
     site(
@@ -60,15 +61,27 @@ MORE = (
     ),
 )
 HELD_BACK = {
-    SIGN_IN: "nginx limits it on every site, whatever the site's own file says; with that out of the way it is one of those above",
+    SIGN_IN: "nginx limits it on every site, whatever the site's own file says; " + ABOVE,
+    "the auth service reflects every origin": "nginx lets no page of a stranger ask it, whatever the site's own file says; "
+    + ABOVE,
+    "Prometheus asks nobody": "nginx asks for a login in front of it, whatever the site's own file says; " + ABOVE,
     "the console of Hasura has a public way": "nginx asks for a login in front of it, whatever the site's own file says",
 }
-LIMITS = "/var/www/nself/.nself-prod/nginx/http.conf"
-PAST_THE_LIMIT = (
-    "nginx's limit for every site",
-    "edit %s '/limit_req zone=nself_prod_sign_in/d'\n" % LIMITS,
-    "\nback %s\nreload_nginx" % LIMITS,
-)
+OURS = "/var/www/nself/.nself-prod/nginx/http.conf"
+
+
+def past(of, change):
+    """Return (what is out of the way, how it gets there, how it comes back) for a line of what nginx has from its role."""
+    return of, "edit %s '%s'\n" % (OURS, change), "\nback %s\nreload_nginx" % OURS
+
+
+PAST = {
+    SIGN_IN: past("nginx's limit for every site", "/limit_req zone=nself_prod_sign_in/d"),
+    "the auth service reflects every origin": past("nginx's guard", 's/default "nobody"/default ""/'),
+    "Prometheus asks nobody": past(
+        "nginx's guard", 's/"prometheus.example.test" "login"/"prometheus.example.test" ""/'
+    ),
+}
 # What a user says in a run that mends this.
 APPS_ROLE = {"postgres_audit_app_role": "nself_app"}
 NAMED: dict[str, object] = {"table": "public.notes", "user_column": "user_id", "roles": ["app"]}
