@@ -44,7 +44,6 @@ MORE = (
     site(
         "a name that has a certificate is served in clear",
         "server { listen 80; server_name api.example.test; location / { proxy_pass http://hasura:8080; } }",
-        "NET-01",
         "NET-02",
     ),
     sql(
