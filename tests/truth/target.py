@@ -22,7 +22,7 @@ from ansible_collections.nself.prod.plugins.plugin_utils.outside import look  # 
 OPTIONS = json.loads((HERE / "options.json").read_text(encoding="utf-8"))
 COLLECTION = "ansible_collections/nself/prod/plugins"
 # What an audit says of a service that it, or the run before it, asked too often.
-TOO_OFTEN = re.compile(r"\b429\b")
+TOO_OFTEN = re.compile(r"\b429\b|limits requests")
 CALM = 8  # audits at most until none is answered so
 PAUSE = 8.0  # seconds between them: the slowest limit of the roles forgets a request in twelve
 
