@@ -130,6 +130,10 @@ class Stack:
         """Tell whether a service's container runs and is not being started again."""
         return self.running(service) and not ((self.inspect(service) or {}).get("State") or {}).get("Restarting")
 
+    def root(self, service: str) -> str:
+        """Return where the root of a running container's file system is to be seen from the host, with what is mounted into it."""
+        return "/proc/%d/root" % int(((self.inspect(service) or {}).get("State") or {})["Pid"])
+
     def stopped(self, service: str) -> bool:
         """Tell whether a service has a container that somebody has stopped."""
         state = (self.inspect(service) or {}).get("State") or {}

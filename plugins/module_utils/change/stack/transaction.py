@@ -26,7 +26,7 @@ from ansible_collections.nself.prod.plugins.module_utils.change.guard import (
     Refused,
     process,
 )
-from ansible_collections.nself.prod.plugins.module_utils.change.stack import drift, guide_options
+from ansible_collections.nself.prod.plugins.module_utils.change.stack import drift, guide_options, mounts
 from ansible_collections.nself.prod.plugins.module_utils.change.stack import override as overrides
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.candidate import Candidate
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.compose_cli import ANEW, GUARDED, Compose
@@ -45,6 +45,8 @@ LOCK = "/run/nself-prod-deployment.lock"
 WAS = FOLDER + "/was.yml"  # how containers run that were made before the files were changed
 LONGEST = 3600  # seconds after which the rollback comes whatever the run does
 TOUCHED = STATE + "/touched"  # there from when the first container goes
+ONCE_TOUCHED = ["sh", "-c", '[ ! -e "$0" ] || exec "$@"', TOUCHED]
+STARTED = "%s is started again: it does not see any more what is mounted at %s"
 # Runs beside the module: where that is gone and its rollback still waits, the rollback comes at once.
 WATCH = """pid=$1 start=$2
 while [ -e %s/run.json ]; do
@@ -79,7 +81,8 @@ class Transaction:
         dry = Changes(self.host, check=True)
         new.write(dry)
         for name in new.recreated:
-            if name in self.stack.of("nginx"):
+            # One that does not see its files judges others; in a new container it sees them.
+            if name in self.stack.of("nginx") and not mounts.stale(self.stack, name, {}):
                 self._starts_again(name)
         if self.changes.check:
             self._predict(new)
@@ -104,9 +107,10 @@ class Transaction:
         self._make_room(new)
         self._have_images(new)
         new.make_sure()
-        ran = [name for name in new.touched if self.stack.running(name)]
+        anew = new.recreated + list(new.stale)
+        ran = [name for name in new.touched + list(new.stale) if self.stack.running(name)]
         self._made = new.folders()
-        guard.arm(new.files(), self._undo(new.touched))
+        guard.arm(new.files(), self._undo(new.touched, list(new.stale)))
         prepared: List[Part] = []
         try:
             self._watch()
@@ -123,21 +127,30 @@ class Transaction:
                 for name in new.remove:
                     self.changes.note("the container of %s is removed" % name)
             addresses = self._addresses()
-            self.recreation.run(new.recreate, new.model)
+            self.recreation.run(new.recreate, new.model, list(new.stale))
             for name in new.recreated:
                 self.changes.note("%s was made anew (%.0f s)" % (name, self.recreation.downtime.get(name, 0)))
-            self._follow(addresses, new.recreated)
+            self._see_again(new)
+            self._follow(addresses, anew)
             for part in self.parts:
                 part.settle(self.changes)
-            self.recreation.settled(new.recreated)
+            self.recreation.settled(anew)
             for part in self.parts:
                 part.verify()
         except BaseException as error:
-            raise self._taken_back(guard, error, prepared, new.touched, ran) from error
+            raise self._taken_back(guard, error, prepared, new.touched + list(new.stale), ran) from error
         guard.disarm()
         with contextlib.suppress(OSError):
             os.unlink(WAS)
         self._finish()
+
+    def _see_again(self, new: Candidate) -> None:
+        """Make sure that what was started again for what it did not see sees it now. Raises Mismatch."""
+        for name, places in new.stale.items():
+            blind = new.unseen(name)
+            if blind:
+                raise Mismatch("%s was started again and still does not see what is mounted at %s" % (name, blind[0]))
+            self.changes.note(STARTED % (name, ", ".join(places)))
 
     def _taken_back(
         self,
@@ -198,15 +211,19 @@ class Transaction:
         new.write(self.changes)
         for name in new.remove:
             self.changes.note("the container of %s is removed" % name)
+        for name, places in new.stale.items():
+            self.changes.note(STARTED % (name, ", ".join(places)))
         for number, layer in enumerate(new.recreate):
-            self.changes.note("%d. made anew: %s" % (number + 1, ", ".join(layer)))
+            made = [name for name in layer if name not in new.stale]
+            if made:
+                self.changes.note("%d. made anew: %s" % (number + 1, ", ".join(made)))
         for part in self.parts:
             part.settle(self.changes)
         self._finish()
 
-    def _undo(self, touched: Sequence[str]) -> List[List[str]]:
-        """Return the commands that bring the old containers back once the old files are there."""
-        if not touched:
+    def _undo(self, touched: Sequence[str], again: Sequence[str]) -> List[List[str]]:
+        """Return the commands that bring the old containers back once the old files are there. again: those that are only started again."""
+        if not touched and not again:
             return []
         old = self.stack.on_disk()
         try:
@@ -224,7 +241,9 @@ class Transaction:
                 words = list(ANEW) + names
                 up = old.but(files=files).argv(*(words + companions(names, self.stack.services, current)))
                 # Where no container was touched yet, none is made anew for nothing.
-                out.append(guarded + ["sh", "-c", '[ ! -e "$0" ] || exec "$@"', TOUCHED] + up)
+                out.append(guarded + ONCE_TOUCHED + up)
+        # Only then do they see the old files.
+        out += [ONCE_TOUCHED + ["docker", "restart", str((self.stack.inspect(name) or {}).get("Id"))] for name in again]
         out.append(["rm", "-f", "--", WAS])
         for name in self.stack.of("nginx"):
             # With every name it knows: it looks them up only when it starts or reads its files again.
@@ -332,6 +351,7 @@ class Transaction:
             "applicable": True,
             "project": self.stack.project,
             "recreated": new.recreated,
+            "restarted": sorted(new.stale),
             "removed": new.remove,
             "order": new.recreate,
             "downtime": self.recreation.downtime,
