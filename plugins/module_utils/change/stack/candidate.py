@@ -34,6 +34,9 @@ class Candidate:
         self.plans = plans
         self.order = list(order) + [shared.ROLE]
         self.texts: Dict[str, str] = {}
+        self.stand_in = (
+            ""  # the override as it lies, without the services that are gone, where it names some: compose refuses it
+        )
         self._before: Dict[str, Optional[str]] = {stack.override_path: stack.override_text}
         self.model: Dict[str, Dict[str, Any]] = {}
         self.recreate: List[List[str]] = []
@@ -126,6 +129,7 @@ class Candidate:
             dict(self.stack.override.roles),
             self.stack.override.below,
         )
+        self._take_out_what_is_gone(new)
         for role, plan in self.plans.items():
             known = _known(plan)
             fragment = _with_labels(plan.fragment, role, plan)
@@ -146,6 +150,17 @@ class Candidate:
         for path in env_text.targets(started, self.stack.directory) if settings else []:
             self._before[path] = self.stack.read(path)
             self.texts[path] = env_text.with_settings(self._before[path] or "", settings, path)
+
+    def _take_out_what_is_gone(self, new: overrides.Override) -> None:
+        """Take out of every document what it says of services that the project has no more: compose refuses it as a whole for them."""
+        named = {name for document in new.roles.values() for name in overrides.services_of(document)}
+        gone = named - set(self.stack.services)
+        gone -= self.stack.defined() if gone else set()
+        if not gone:
+            return
+        kept = {role: overrides.without(document, role, gone) for role, document in new.roles.items()}
+        new.roles = {role: document for role, document in kept.items() if document}
+        self.stand_in = overrides.join(new, self.order) or "x-nself-prod: {}\n"
 
     def _validate(self) -> None:
         """Have compose judge the new files with every set of env files, and find which services they change. Raises Refused."""
@@ -205,7 +220,11 @@ class Candidate:
 
     def _hashes_before(self) -> Dict[str, str]:
         try:
-            return self.stack.cli.hashes()
+            if not self.stand_in:
+                return self.stack.cli.hashes()
+            with self.stack.scratch() as folder:
+                write_private(folder + "/override.yml", self.stand_in)
+                return self.stack.cli.but(files=self.stack.base + [folder + "/override.yml"]).hashes()
         except ChangeError:
             return {}  # the files as they are cannot be started: every difference is ours
 
