@@ -115,6 +115,30 @@ def test_root_does_not_go_where_a_link_leads_that_came_later(place):
     assert sorted(os.listdir(str(other))) == ["absent", "keys"]
 
 
+def test_no_folder_is_made_where_a_link_leads_that_came_later(place):
+    home, other, guard = place / "home", place / "other", Guard(Systemd(), "a1")
+    (home / "app/deep").mkdir(parents=True)
+    (home / "app/deep/keys").write_text("old")
+    other.mkdir()
+    guard.arm([str(home / "app/deep/keys")], [])
+    shutil.rmtree(str(home))
+    home.symlink_to(other)
+    assert "app/deep cannot be made" in guard.roll_back()
+    assert os.listdir(str(other)) == []
+
+
+def test_folders_that_are_gone_are_made_one_in_the_other(place):
+    (place / "a b/c").mkdir(parents=True)
+    (place / "a b/c").chmod(0o2750)
+    (place / "a b/c/file").write_text("old\n")
+    guard = Guard(Systemd(), "a1")
+    guard.arm([str(place / "a b/c/file")], [])
+    shutil.rmtree(str(place / "a b"))
+    assert guard.roll_back() == "ok"
+    assert (place / "a b/c/file").read_text() == "old\n"
+    assert [(place / name).stat().st_mode & 0o7777 for name in ("a b", "a b/c")] == [0o755, 0o2750]
+
+
 def test_it_says_what_it_could_not_put_back(place):
     host = Systemd()
     Guard(host, "a1").arm([], [["false"]])

@@ -206,8 +206,9 @@ class Guard:
                 command(self.host, ["cp", "-a", "--", path, "%s/%d" % (STATE, number)], timeout=30)
                 info = os.stat(folder)
                 access = (stat.S_IMODE(info.st_mode), info.st_uid, info.st_gid)
-                kept.append("folder %o %d:%d %s" % (access + (shlex.quote(folder),)))
-                kept.append("put_back %d %s %s" % (number, shlex.quote(path), shlex.quote(os.path.realpath(folder))))
+                real = shlex.quote(os.path.realpath(folder))
+                kept.append("folder %o %d:%d %s %s" % (access + (shlex.quote(folder), real)))
+                kept.append("put_back %d %s %s" % (number, shlex.quote(path), real))
                 continue
             kept.append("take_away %s %s" % (shlex.quote(path), shlex.quote(os.path.realpath(folder))))
             while not os.path.lexists(folder):

@@ -29,9 +29,23 @@ fi
 problems=
 problem() { echo "$$1" >&2; problems="$$problems$$1
 "; }
-folder() {  # mode, owner, path: what has to be there for the next to be put back
-    [ -d "$$3" ] || { mkdir -p "$$3" && chown "$$2" "$$3" && chmod "$$1" "$$3"; } || problem "$$3 cannot be made"
+folder() {  # mode, owner, path, where it really is: what has to be there for the next to be put back
+    [ -d "$$3" ] || make "$$1" "$$2" "$$4" || problem "$$3 cannot be made"
 }
+# From the root, step by step, each where it has to be: who owns a folder on the way may put a link there at any moment.
+make() (  # mode, owner, path without a link
+    rest=$${3#/} way= made=
+    cd / || exit 1
+    while [ -n "$$rest" ]; do
+        step=$${rest%%/*} made=
+        rest=$${rest#"$$step"} rest=$${rest#/} way=$$way/$$step
+        # The last one is its owner's alone until it has its mode.
+        if [ -n "$$rest" ]; then bits=755; else bits=700; fi
+        if mkdir -m "$$bits" -- "$$step" 2>/dev/null; then made=1; fi
+        cd -P -- "./$$step" && [ "$$(pwd -P)" = "$$way" ] || exit 1
+    done
+    [ -z "$$made" ] || { chown "$$2" . && chmod "$$1" .; }
+)
 # What is as it was needs no room on a full disk, and is not torn from who has it mounted.
 same() { [ -f "$$1" ] && [ -f "$$2" ] && [ ! -L "$$2" ] && [ "$$(stat -c '%f %u %g' "$$1")" = "$$(stat -c '%f %u %g' "$$2")" ] && cmp -s "$$1" "$$2"; }
 # Who owns a folder on the way, as a user his home, may have put a link there since: root does not go where that leads.
