@@ -177,3 +177,14 @@ def test_a_network_named_by_a_variable_is_named_for_every_way_of_starting():
     text = stack.first_document(model, raw)
     assert "mc:" in text and "!override" in text and "- app_network" in text
     assert "db:" not in text
+
+
+def test_an_include_with_a_variable_is_told_of_with_what_to_do(monkeypatch):
+    def model(_self, interpolate=True):
+        if interpolate:
+            return {"services": {}}
+        raise ChangeError("docker compose config: open /p/${DIR:-x}/a.yml: no such file or directory")
+
+    monkeypatch.setattr(compose_cli.Compose, "model", model)
+    with pytest.raises(ChangeError, match=r"no such file.*write out \$\{DIR:-x\} in `include:`.*Nothing was changed"):
+        compose_cli.Compose(None, "/p", "p", [], [], []).models()

@@ -161,3 +161,30 @@ def test_a_document_forgets_what_it_remembers_of_them_and_goes_where_it_says_not
     left = override.without(text, "postgres_tls", ["api", "old"])
     assert left == override.document({}, "postgres_tls", {"version": 1, "postgres_settings": {"db": {"ssl": "on"}}})
     assert override.without(left, "postgres_tls", ["db"]) == ""
+
+
+# -- what cannot stand below a document of ours --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (
+            "\ufeffservices: {}\n",
+            "a byte order mark.*save it as UTF-8 without one .`sed -i '1s/\\^\\\\xEF\\\\xBB\\\\xBF//' /srv/o.yml`",
+        ),
+        ("\ufeff" + override.FIRST + "\n", "a byte order mark"),
+        ("# mine\n\n%YAML 1.2\n---\nservices: {}\n", "the directive `%YAML 1.2`.*take that line out"),
+        ("%TAG ! tag:x,2000:\n---\nservices: {}\n", "the directive `%TAG"),
+    ],
+    ids=["mark", "mark before ours", "version", "tag"],
+)
+def test_what_is_allowed_only_at_the_very_beginning_is_refused_by_name(text, words):
+    with pytest.raises(ChangeError, match="^/srv/o.yml begins with " + words + ".*Nothing was changed$"):
+        override.refuse(text, "/srv/o.yml")
+
+
+@pytest.mark.parametrize("yours", list(TEXTS.values()) + ["a: |\n  %x\n  \ufeff\n"], ids=list(TEXTS) + ["within"])
+def test_all_else_is_not(yours):
+    override.refuse(yours, "/srv/o.yml")
+    override.refuse(override.join(whole(yours), ORDER), "/srv/o.yml")

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from ansible_collections.nself.prod.plugins.module_utils.change.changes import ChangeError
 from ansible_collections.nself.prod.plugins.module_utils.deployment.render import NO_REMOTES
@@ -22,6 +22,7 @@ GUARDED = {
 }
 # How services are made anew where their configuration differs: alone, and from images that are there.
 ANEW = ("up", "--detach", "--no-deps", "--no-build", "--pull", "never", "--quiet-pull")
+_VARIABLE = re.compile(r"\$(?:\{[^{}]*\}|\w+)")
 _WARNING = re.compile(r"level=(warning|info|debug)|^\s*$|attribute .version. is obsolete")
 
 
@@ -90,6 +91,19 @@ class Compose:
         model = json.loads(self.ask(*words))
         # What is printed is meant to be read by compose again, so each $ that is none of its own stands doubled.
         return _single(model) if interpolate else model
+
+    def models(self) -> Tuple[Dict[str, Any], Dict[str, Any]]:
+        """Return the model with the variables filled in, and as it stands. Raises ChangeError, with a word on what only the latter fails on."""
+        model = self.model()
+        try:
+            return model, self.model(interpolate=False)
+        except ChangeError as error:
+            variables = ", ".join(dict.fromkeys(_VARIABLE.findall(str(error)))) or "the variable"
+            raise ChangeError(
+                "%s. compose reads what is included, and where it is, only with the variables filled in, but the roles have to read it as it "
+                "stands: write out %s in `include:`, or in the file that is included. Nothing was changed"
+                % (error, variables)
+            ) from None
 
     def hashes(self) -> Dict[str, str]:
         """Return {service: hash of its configuration}, as compose labels the containers that it makes. Raises ChangeError."""

@@ -50,6 +50,21 @@ class Override:
             ) from None
 
 
+def refuse(text: str, path: str) -> None:
+    """Raise ChangeError for a text that is valid by itself, and would not be below a document of ours. path: whose it is."""
+    first = next((line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")), "")
+    what, mend = "", ""
+    if text.startswith("\ufeff"):
+        what, mend = "a byte order mark", "save it as UTF-8 without one (`sed -i '1s/^\\xEF\\xBB\\xBF//' %s`)" % path
+    elif first.startswith("%"):
+        what, mend = "the directive `%s`" % first[:40].strip(), "take that line out, compose needs none"
+    if what:
+        raise ChangeError(
+            "%s begins with %s, which YAML allows only at the very beginning, where the roles' own lines come: %s. Nothing was changed"
+            % (path, what, mend)
+        )
+
+
 def split(text: Optional[str]) -> Override:
     """Take the file apart. A file that is not ours is the user's as a whole."""
     if not text:

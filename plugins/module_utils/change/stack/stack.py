@@ -67,6 +67,7 @@ class Stack:
         profiles = list(OWN_PROFILES)
         profiles += [name.strip() for name in self.variables.get("COMPOSE_PROFILES", "").split(",") if name.strip()]
         self.override_text = text_of(host, self.override_path)
+        overrides.refuse(self.override_text or "", self.override_path)
         self.override = overrides.split(self.override_text)
         self.stand_in = ""  # an override that is taken instead of the one that lies there, which compose refuses
         self.cli = Compose(host, directory, project_name, self.base, self.env_files, profiles)
@@ -79,7 +80,7 @@ class Stack:
     def load(self) -> None:
         """Render the models. Raises ChangeError where compose refuses the generated files or the user's own override."""
         generated = self.cli.but(files=self.base)
-        model, raw = generated.model(), generated.model(interpolate=False)
+        model, raw = generated.models()
         self.override.first = first_document(model, raw)
         yours = overrides.Override(self.override.first, self.override.yours, {"none": ""}, self.override.below)
         if overrides.has_content(self.override.yours) or self.override.below.strip():
@@ -88,7 +89,7 @@ class Stack:
                 write_private(path, overrides.join(yours, ()))
                 with_yours = self.cli.but(files=self.base + [path])
                 try:
-                    model, raw = with_yours.model(), with_yours.model(interpolate=False)
+                    model, raw = with_yours.models()
                 except ChangeError as error:
                     raise ChangeError(
                         "your own content of %s is not valid: %s"
