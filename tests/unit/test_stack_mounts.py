@@ -133,6 +133,9 @@ def test_a_container_that_does_not_run_sees_its_files_when_it_is_started(stack):
     replaced(stack, TARGET, "another\n")
     stack.containers["nginx"]["State"] = {"Running": False, "Pid": 0}
     assert mounts.stale(stack, "nginx", {}) == []
+    stack.containers["nginx"]["State"] = {"Running": True, "Restarting": True, "Pid": 0}
+    stack.inner = stack.inner / "of a process that is none"
+    assert mounts.stale(stack, "nginx", {}) == []
 
 
 # -- what is done about it -----------------------------------------------------------------------------------------------------

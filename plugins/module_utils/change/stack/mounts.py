@@ -36,13 +36,16 @@ def stale(stack: Any, service: str, texts: Mapping[str, str]) -> List[str]:
     item = stack.inspect(service)
     if item is None or not stack.running(service):
         return []
+    root = stack.root(service)
+    if not os.path.isdir(root):
+        return []  # it has ended, or is just being started again
     every = service in stack.of("nginx")
     out = []
     for mount in item.get("Mounts") or []:
         source = _in_project(stack, str(mount.get("Source") or "")) if mount.get("Type") == "bind" else ""
         if source and (every or source.startswith(FOLDER + "/")):
             target = str(mount.get("Destination"))
-            if _differs(stack, target, stack.root(service), source, texts.get(source)):
+            if _differs(stack, target, root, source, texts.get(source)):
                 out.append(target)
     return sorted(out)
 
@@ -70,9 +73,7 @@ def _differs(stack: Any, target: str, root: str, source: str, text: Optional[str
         there = look(target, root)
         meant = look(os.path.realpath(stack.path(source)))
     except OSError:
-        return (
-            False  # a link on the way, or a container that has ended meanwhile: that is nothing to start it again for
-        )
+        return False  # a link on the way: that is nothing to start it again for
     if text is not None:
         return there is None or there.content != text.encode("utf-8")
     if meant is None:
