@@ -42,6 +42,7 @@ class FakeStack:
         self.answers = answers or {}
         self.host = host or FakeHost({"/srv/app/" + name: text for name, text in (files or {}).items()})
         self.override = Override()
+        self.unused = set()  # services of profiles that are not switched on
         self._subnets = list(subnets)
         self.ran = []
 
@@ -59,6 +60,9 @@ class FakeStack:
 
     def place(self, path):
         return self.path(path)
+
+    def defined(self):
+        return set(self.services) | self.unused
 
     def stopped(self, service):
         return service in self.containers and not self.running(service)

@@ -10,7 +10,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from ansible_collections.nself.prod.plugins.module_utils.change.changes import ChangeError, Changes
 from ansible_collections.nself.prod.plugins.module_utils.change.guard import Refused
-from ansible_collections.nself.prod.plugins.module_utils.change.stack import env_text, shared
+from ansible_collections.nself.prod.plugins.module_utils.change.stack import env_text, mounts, shared
 from ansible_collections.nself.prod.plugins.module_utils.change.stack import override as overrides
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.part import Plan
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.recreate import ends_by_itself, layers
@@ -24,7 +24,8 @@ FILES_LABEL = "nself.prod.files."
 class Candidate:
     """What the files are to be, and what that does to the services. plans: {role: what it wants}, in the roles' order; order: of all roles.
 
-    texts: {path: text} of the override and of the env files; recreate: the services to be made anew, in layers; remove: those whose
+    texts: {path: text} of the override and of the env files; recreate: the services to be made anew, in layers; stale: those of them whose
+    container stays and is only started again, {service: paths in it at which it does not see what is mounted there}; remove: those whose
     container goes; model: the services as compose will have them; left: what could not be done.
     """
 
@@ -33,9 +34,13 @@ class Candidate:
         self.plans = plans
         self.order = list(order) + [shared.ROLE]
         self.texts: Dict[str, str] = {}
+        self.stand_in = (
+            ""  # the override as it lies, without the services that are gone, where it names some: compose refuses it
+        )
         self._before: Dict[str, Optional[str]] = {stack.override_path: stack.override_text}
         self.model: Dict[str, Dict[str, Any]] = {}
         self.recreate: List[List[str]] = []
+        self.stale: Dict[str, List[str]] = {}
         self.remove: List[str] = []
         self.left: List[str] = []
         self._compose_texts()
@@ -48,8 +53,8 @@ class Candidate:
 
     @property
     def recreated(self) -> List[str]:
-        """The services to be made anew, in their order."""
-        return [name for layer in self.recreate for name in layer]
+        """The services whose container is made anew, in their order."""
+        return [name for layer in self.recreate for name in layer if name not in self.stale]
 
     @property
     def touched(self) -> List[str]:
@@ -124,6 +129,7 @@ class Candidate:
             dict(self.stack.override.roles),
             self.stack.override.below,
         )
+        self._take_out_what_is_gone(new)
         for role, plan in self.plans.items():
             known = _known(plan)
             fragment = _with_labels(plan.fragment, role, plan)
@@ -144,6 +150,17 @@ class Candidate:
         for path in env_text.targets(started, self.stack.directory) if settings else []:
             self._before[path] = self.stack.read(path)
             self.texts[path] = env_text.with_settings(self._before[path] or "", settings, path)
+
+    def _take_out_what_is_gone(self, new: overrides.Override) -> None:
+        """Take out of every document what it says of services that the project has no more: compose refuses it as a whole for them."""
+        named = {name for document in new.roles.values() for name in overrides.services_of(document)}
+        gone = named - set(self.stack.services)
+        gone -= self.stack.defined() if gone else set()
+        if not gone:
+            return
+        kept = {role: overrides.without(document, role, gone) for role, document in new.roles.items()}
+        new.roles = {role: document for role, document in kept.items() if document}
+        self.stand_in = overrides.join(new, self.order) or "x-nself-prod: {}\n"
 
     def _validate(self) -> None:
         """Have compose judge the new files with every set of env files, and find which services they change. Raises Refused."""
@@ -203,7 +220,11 @@ class Candidate:
 
     def _hashes_before(self) -> Dict[str, str]:
         try:
-            return self.stack.cli.hashes()
+            if not self.stand_in:
+                return self.stack.cli.hashes()
+            with self.stack.scratch() as folder:
+                write_private(folder + "/override.yml", self.stand_in)
+                return self.stack.cli.but(files=self.stack.base + [folder + "/override.yml"]).hashes()
         except ChangeError:
             return {}  # the files as they are cannot be started: every difference is ours
 
@@ -224,7 +245,20 @@ class Candidate:
                 continue
             chosen.append(name)
         self.remove = sorted({name for plan in self.plans.values() for name in plan.remove if self.stack.inspect(name)})
-        self.recreate = layers([name for name in chosen if name not in self.remove], self.model, self.stack.of("nginx"))
+        chosen = [name for name in chosen if name not in self.remove]
+        self.stale = {name: self.unseen(name) for name in self._mounted() if name not in chosen + self.remove}
+        self.stale = {name: places for name, places in self.stale.items() if places}
+        self.recreate = layers(chosen + list(self.stale), self.model, self.stack.of("nginx"))
+
+    def unseen(self, service: str) -> List[str]:
+        """Return the paths in a service's container at which it does not see the files as they will be."""
+        texts = {entry.path: entry.text for plan in self.plans.values() for entry in plan.files}
+        return mounts.stale(self.stack, service, texts)
+
+    def _mounted(self) -> List[str]:
+        """Return the services that this run's roles mount something into."""
+        wanted = [(plan.fragment.get("services") or {}).items() for plan in self.plans.values()]
+        return sorted({name for items in wanted for name, item in items if item.get("volumes")})
 
 
 def _known(plan: Plan) -> Dict[str, Any]:

@@ -40,15 +40,20 @@ class Compose:
         self.host, self.directory, self.project = host, directory, project
         self.files, self.env_files, self.profiles = tuple(files), tuple(env_files), tuple(profiles)
 
-    def but(self, files: Optional[Sequence[str]] = None, env_files: Optional[Sequence[str]] = None) -> "Compose":
-        """Return the same with other files, or other env files."""
+    def but(
+        self,
+        files: Optional[Sequence[str]] = None,
+        env_files: Optional[Sequence[str]] = None,
+        profiles: Optional[Sequence[str]] = None,
+    ) -> "Compose":
+        """Return the same with other files, other env files, or other profiles."""
         return Compose(
             self.host,
             self.directory,
             self.project,
             self.files if files is None else files,
             self.env_files if env_files is None else env_files,
-            self.profiles,
+            self.profiles if profiles is None else profiles,
         )
 
     def argv(self, *words: str) -> List[str]:

@@ -241,3 +241,9 @@ def origin_entries(origins: Sequence[str]) -> List[str]:
         else:
             out.append(text)
     return list(dict.fromkeys(out))
+
+
+def origin_of(url: str) -> str:
+    """Return the origin of a URL, "" where it is none."""
+    found = re.match(r"[a-z][a-z0-9+.-]*://[^/?#\s]+", url.strip(), re.I)
+    return found.group() if found else ""

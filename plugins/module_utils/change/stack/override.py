@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field
-from typing import Any, Dict, Mapping, Optional
+from typing import Any, Container, Dict, List, Mapping, Optional, Tuple
 
 from ansible_collections.nself.prod.plugins.module_utils.change.changes import ChangeError
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.part import Replace, Reset
@@ -25,6 +25,7 @@ BELOW_KEY = "x-nself-prod-below: {}"
 OURS = "x-nself-prod-"
 _ROLE = re.compile(r"^--- # nself\.prod: role ([a-z_]+)$", re.M)
 _PLAIN = re.compile(r"[A-Za-z_/.][A-Za-z0-9_/.-]*\Z")
+_SERVICE = re.compile(r'^  ("(?:[^"\\]|\\.)*"|[^\s:"]+):', re.M)
 _WORDS = frozenset("true false yes no on off null y n".split())
 
 
@@ -124,8 +125,48 @@ def has_content(text: str) -> bool:
 
 def document(fragment: Mapping[str, Any], role: str, known: Mapping[str, Any]) -> str:
     """Return a role's document: what it remembers of itself in one line, then its fragment."""
-    line = "%s%s: %s\n" % (OURS, role, json.dumps(known, sort_keys=True))
-    return line + yaml(fragment)
+    return _known_line(role, known) + yaml(fragment)
+
+
+def _known_line(role: str, known: Mapping[str, Any]) -> str:
+    return "%s%s: %s\n" % (OURS, role, json.dumps(known, sort_keys=True))
+
+
+def services_of(document: str) -> List[str]:
+    """Return the services that a role's document names."""
+    return [json.loads(name) if name.startswith('"') else name for name, _start, _end in _places(document)]
+
+
+def without(document: str, role: str, services: Container[str]) -> str:
+    """Return a role's document without these services; "" where it says nothing then."""
+    places = _places(document)
+    names = services_of(document)
+    for (_name, start, end), name in reversed(list(zip(places, names))):
+        if name in services:
+            document = document[:start] + document[end:]
+    if places and not _places(document):
+        document = document.replace("\nservices:\n", "\n", 1)
+    known = Override(roles={role: document}).known(role)
+    urls = [entry for entry in known.get("database_urls") or [] if entry["service"] not in services]
+    settings = {name: item for name, item in (known.get("postgres_settings") or {}).items() if name not in services}
+    shared = {"database_urls": urls, "postgres_settings": settings}
+    kept = {key: shared.get(key, item) for key, item in known.items()}
+    if kept != known:
+        kept = {key: item for key, item in kept.items() if item or key not in shared}
+        document = _known_line(role, kept) + document.partition("\n")[2]
+    return "" if document == _known_line(role, {"version": 1}) else document
+
+
+def _places(document: str) -> List[Tuple[str, int, int]]:
+    """Return (name as it is written, start, end) of each service in a document that yaml() wrote."""
+    begun = re.search(r"^services:\n", document, re.M)
+    if not begun:
+        return []
+    ended = re.compile(r"^\S", re.M).search(document, begun.end())
+    end = ended.start() if ended else len(document)
+    found = [place for place in _SERVICE.finditer(document, begun.end(), end)]
+    ends = [place.start() for place in found[1:]] + [end]
+    return [(place.group(1), place.start(), stop) for place, stop in zip(found, ends)]
 
 
 def yaml(value: Mapping[str, Any], indent: int = 0) -> str:

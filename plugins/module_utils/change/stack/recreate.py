@@ -9,7 +9,7 @@ import shlex
 import time
 from typing import Any, Dict, Iterable, List, Mapping, Sequence
 
-from ansible_collections.nself.prod.plugins.module_utils.change.changes import ChangeError
+from ansible_collections.nself.prod.plugins.module_utils.change.changes import ChangeError, command
 from ansible_collections.nself.prod.plugins.module_utils.change.guard import Mismatch
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.compose_cli import ANEW, said
 from ansible_collections.nself.prod.plugins.module_utils.host import HostError
@@ -83,11 +83,21 @@ class Recreation:
         self.wait = wait
         self.downtime: Dict[str, float] = {}
 
-    def run(self, order: Sequence[Sequence[str]], model: Mapping[str, Mapping[str, Any]]) -> None:
-        """Make the services of each layer anew and wait. Raises Mismatch with what does not come up."""
+    def run(
+        self, order: Sequence[Sequence[str]], model: Mapping[str, Mapping[str, Any]], again: Sequence[str] = ()
+    ) -> None:
+        """Make the services of each layer anew and wait. again: those whose container is only started again.
+
+        Raises Mismatch with what does not come up.
+        """
         for layer in order:
             begun = time.monotonic()
-            self.up(layer, model)
+            made = [name for name in layer if name not in again]
+            if made:
+                self.up(made, model)
+            for name in layer:
+                if name in again:
+                    self._restart(name)
             self.stack.refresh()
             waiting = set(layer)
             while waiting:
@@ -103,6 +113,10 @@ class Recreation:
                 if waiting:
                     time.sleep(0.5)
                     self.stack.refresh()
+
+    def _restart(self, service: str) -> None:
+        item = self.stack.inspect(service) or {}
+        command(self.stack.host, ["docker", "restart", str(item.get("Id"))], timeout=UP)
 
     def up(self, services: Sequence[str], model: Mapping[str, Mapping[str, Any]]) -> None:
         """Have compose make these services anew where their configuration differs. Raises ChangeError."""

@@ -13,7 +13,7 @@ import os
 import posixpath
 import shutil
 import tempfile
-from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Set, Tuple
 
 from ansible_collections.nself.prod.plugins.module_utils.audit.collect import containers, docker, project
 from ansible_collections.nself.prod.plugins.module_utils.audit.collector import Options
@@ -68,6 +68,7 @@ class Stack:
         profiles += [name.strip() for name in self.variables.get("COMPOSE_PROFILES", "").split(",") if name.strip()]
         self.override_text = text_of(host, self.override_path)
         self.override = overrides.split(self.override_text)
+        self.stand_in = ""  # an override that is taken instead of the one that lies there, which compose refuses
         self.cli = Compose(host, directory, project_name, self.base, self.env_files, profiles)
         self.cli = self.on_disk()
         self.services: Dict[str, Dict[str, Any]] = {}
@@ -98,8 +99,18 @@ class Stack:
 
     def on_disk(self) -> Compose:
         """Return compose with the files as they lie now: with the override where there is one."""
-        there = [self.override_path] if exists(self.host, self.override_path) else []
+        there = [self.stand_in or self.override_path] if exists(self.host, self.override_path) else []
         return self.cli.but(files=self.base + there)
+
+    def defined(self) -> Set[str]:
+        """Return every service that the generated files and the user's own override have, those of profiles that are not used among them."""
+        own = overrides.Override(self.override.first, self.override.yours, {"none": ""}, self.override.below)
+        with self.scratch() as folder:
+            path = folder + "/override.yml"
+            write_private(path, overrides.join(own, ()))
+            cli = self.cli.but(files=self.base + [path])
+            profiles = cli.ask("config", "--profiles").split()
+            return set(cli.but(profiles=profiles).ask("config", "--services").split())
 
     def of(self, role: str) -> List[str]:
         """Return the services of a role, as deployment/roles.py names them."""
@@ -129,6 +140,10 @@ class Stack:
     def steady(self, service: str) -> bool:
         """Tell whether a service's container runs and is not being started again."""
         return self.running(service) and not ((self.inspect(service) or {}).get("State") or {}).get("Restarting")
+
+    def root(self, service: str) -> str:
+        """Return where the root of a running container's file system is to be seen from the host, with what is mounted into it."""
+        return "/proc/%d/root" % int(((self.inspect(service) or {}).get("State") or {})["Pid"])
 
     def stopped(self, service: str) -> bool:
         """Tell whether a service has a container that somebody has stopped."""

@@ -14,8 +14,8 @@ from typing import Any, Callable, Dict, List, Mapping, Tuple
 from ansible_collections.nself.prod.plugins.module_utils.audit.checks.cors import origin_problem
 from ansible_collections.nself.prod.plugins.module_utils.change.changes import Changes
 from ansible_collections.nself.prod.plugins.module_utils.change.guard import Mismatch, Refused
+from ansible_collections.nself.prod.plugins.module_utils.change.stack import mounts, nginx_probe
 from ansible_collections.nself.prod.plugins.module_utils.change.stack import nginx_http as render
-from ansible_collections.nself.prod.plugins.module_utils.change.stack import nginx_probe
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.nginx_copies import Copies
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.nginx_files import Configuration
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.nginx_guards import (
@@ -26,6 +26,7 @@ from ansible_collections.nself.prod.plugins.module_utils.change.stack.nginx_guar
     USERS,
     Guards,
     origin_entries,
+    origin_of,
 )
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.part import FOLDER, File, Part, Plan
 from ansible_collections.nself.prod.plugins.module_utils.change.tables import nginx as table
@@ -179,7 +180,8 @@ class Nginx(Part):
 
     def _works_now(self) -> None:
         """Have the running nginx judge its files as they are. Raises Refused where it could not start with them: nor could it after ours."""
-        if not self.stack.running(self._service):
+        # One that does not see its files judges others: its container is started again, or made anew, once validate() has judged them.
+        if not self.stack.running(self._service) or mounts.stale(self.stack, self._service, {}):
             return
         done = self.stack.exec(self._service, ["nginx", "-t"])
         if done.rc != 0:
@@ -240,7 +242,7 @@ class Nginx(Part):
                 declared += self._declared(service, "HASURA_GRAPHQL_CORS_DOMAIN").split(",")
             for service in self.stack.of("auth"):
                 urls = self._declared(service, "AUTH_ACCESS_CONTROL_ALLOWED_REDIRECT_URLS").split(",")
-                declared += map(_origin_of, [self._declared(service, "AUTH_CLIENT_URL")] + urls)
+                declared += map(origin_of, [self._declared(service, "AUTH_CLIENT_URL")] + urls)
             declared = [text.strip() for text in declared if text.strip()]
             given = [text for text in declared if origin_problem(text) is None]
             domain = self.stack.variables.get("BASE_DOMAIN", "").strip().lower()
@@ -393,8 +395,3 @@ def _word(value: Any) -> str:
     if isinstance(value, bool):
         return "on" if value else "off"
     return " ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
-
-
-def _origin_of(url: str) -> str:
-    found = re.match(r"[a-z][a-z0-9+.-]*://[^/?#\s]+", url.strip(), re.I)
-    return found.group() if found else ""

@@ -1,0 +1,90 @@
+# SPDX-FileCopyrightText: the nself.prod authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The commands by which the host itself brings the old containers back, once the old files are there."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import Any, List, Sequence
+
+from ansible_collections.nself.prod.plugins.module_utils.change.changes import ChangeError
+from ansible_collections.nself.prod.plugins.module_utils.change.guard import FOLDER, STATE
+from ansible_collections.nself.prod.plugins.module_utils.change.stack import drift
+from ansible_collections.nself.prod.plugins.module_utils.change.stack import override as overrides
+from ansible_collections.nself.prod.plugins.module_utils.change.stack.compose_cli import ANEW, GUARDED, Compose
+from ansible_collections.nself.prod.plugins.module_utils.change.stack.recreate import as_written, companions
+from ansible_collections.nself.prod.plugins.module_utils.change.stack.stack import Stack, write_private
+from ansible_collections.nself.prod.plugins.module_utils.deployment.render import NO_REMOTES
+
+WAS = FOLDER + "/was.yml"  # how containers run that were made before the files were changed
+STAND_IN = FOLDER + "/override.yml"  # for an override that compose refuses
+TOUCHED = STATE + "/touched"  # there from when the first container goes
+# Where no container was touched yet, none is made anew for nothing.
+ONCE_TOUCHED = ["sh", "-c", '[ ! -e "$0" ] || exec "$@"', TOUCHED]
+
+
+def commands(stack: Stack, touched: Sequence[str], again: Sequence[str], made: Sequence[str]) -> List[List[str]]:
+    """Return the commands. touched: services whose container does not stay; again: those that are only started again; made: new folders."""
+    if not touched and not again:
+        return []
+    old = stack.on_disk()
+    try:
+        current = as_written(stack, old) | set(touched)
+    except ChangeError:
+        current = set()  # files that compose refuses: what ran by them is started again all the same
+    files = list(old.files) + _freeze(stack, touched, old)
+    # The unit's environment is empty, so compose would take what an env file says there.
+    guarded = ["env"] + ["%s=%s" % pair for pair in sorted(dict(NO_REMOTES, **GUARDED).items())]
+    # nginx does not start as long as one is not there that it passes requests to.
+    last = [name for name in touched if name in stack.of("nginx")]
+    out = []
+    for names in ([name for name in touched if name not in last], last):
+        if names:
+            words = list(ANEW) + names
+            up = old.but(files=files).argv(*(words + companions(names, stack.services, current)))
+            out.append(guarded + ONCE_TOUCHED + up)
+    # Only then do they see the old files.
+    out += [ONCE_TOUCHED + ["docker", "restart", str((stack.inspect(name) or {}).get("Id"))] for name in again]
+    out.append(["rm", "-f", "--", WAS])
+    for name in stack.of("nginx"):
+        # With every name it knows: it looks them up only when it starts or reads its files again.
+        container = str((stack.inspect(name) or {}).get("Name") or "").lstrip("/")
+        if container:
+            out.append(["sh", "-c", 'docker exec "$1" nginx -s reload || true', "sh", container])
+    if made:
+        out.append(["sh", "-c", 'rmdir -- "$@" 2>/dev/null || true', "sh"] + list(made))
+    return out
+
+
+def stand_in(stack: Stack, text: str) -> None:
+    """Keep an override that compose takes in the place of the one that lies there, which it refuses; text: "" where it takes that."""
+    clear(stack)
+    if text:
+        os.makedirs(FOLDER, 0o700, exist_ok=True)
+        write_private(STAND_IN, text)
+        stack.stand_in = STAND_IN
+
+
+def clear(stack: Stack) -> None:
+    """Take away what was kept for the commands."""
+    stack.stand_in = ""
+    for path in (WAS, STAND_IN):
+        with contextlib.suppress(OSError):
+            os.unlink(path)
+
+
+def _freeze(stack: Stack, touched: Sequence[str], old: Compose) -> List[str]:
+    """Keep how containers run that are not as their files say: with the files alone they would not come back as they were."""
+    with contextlib.suppress(OSError):
+        os.unlink(WAS)
+    try:
+        model: Any = old.model().get("services") or {}
+        was = drift.frozen(stack, [name for name in touched if stack.running(name)], model)
+    except ChangeError:
+        return []  # files that compose refuses
+    if not was:
+        return []
+    os.makedirs(FOLDER, 0o700, exist_ok=True)
+    write_private(WAS, overrides.yaml(was))
+    return [WAS]
