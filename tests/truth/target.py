@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import pathlib
+import re
 import subprocess
 import sys
 import tarfile
@@ -20,12 +21,10 @@ from ansible_collections.nself.prod.plugins.plugin_utils.outside import look  # 
 
 OPTIONS = json.loads((HERE / "options.json").read_text(encoding="utf-8"))
 COLLECTION = "ansible_collections/nself/prod/plugins"
-
-
-# An audit on the heels of others is told 429 by the limits that nself and the roles set, the slowest of which gives ten requests back in a minute.
-TOLD_TO_WAIT = ("by 429", "answered 429", "limits requests")
-CALM = 20  # seconds
-TRIES = 6
+# What an audit says of a service that it, or the run before it, asked too often.
+TOO_OFTEN = re.compile(r"\b429\b|limits requests")
+CALM = 12  # audits at most until none is answered so
+PAUSE = 8.0  # seconds between them: the slowest limit of the roles forgets a request in twelve
 
 
 class Failed(RuntimeError):
@@ -55,20 +54,21 @@ class Target:
         return self._docker(". %s/prelude.sh\n%s" % (self.folder, script), None, seconds)
 
     def audit(self):
-        """Return {check: (status, actual, {resource: status})}, of an audit that was not told to ask less often, if there is one within two minutes."""
-        for _ in range(TRIES - 1):
-            found = self._audit_once()
-            if not told_to_wait(found):
-                return found
-            time.sleep(CALM)
-        return self._audit_once()
-
-    def _audit_once(self):
+        """Return {check: (status, actual, {resource: status})}."""
         text = json.dumps(dict(self.options, outside=look(self.address())))
         out = self._docker(
             "cd %s && PYTHONPATH=. exec python3 audit.py '%s'" % (self.folder, text.replace("'", "'\\''")), None
         )
         return {check: tuple(value) for check, value in json.loads(out).items()}
+
+    def calm_audit(self, tries=CALM, pause=PAUSE):
+        """Return an audit that no rate limit stood in the way of, the last one where there was none: a 429 tells nothing."""
+        for _ in range(tries - 1):
+            found = self.audit()
+            if not too_often(found):
+                return found
+            time.sleep(pause)
+        return self.audit()
 
     def address(self):
         """Return where the host is reached from outside."""
@@ -88,12 +88,9 @@ class Target:
         return done.stdout.decode("utf-8", "replace")
 
 
-def told_to_wait(found):
-    """Say whether a verdict is missing since the one who was asked limits requests."""
-    return any(
-        status == "unknown" and any(words in actual for words in TOLD_TO_WAIT)
-        for status, actual, _resources in found.values()
-    )
+def too_often(found):
+    """Return the checks of an audit that are not known because a rate limit answered."""
+    return sorted(check for check, (status, text, _) in found.items() if status == "unknown" and TOO_OFTEN.search(text))
 
 
 def _no_cache(entry):
