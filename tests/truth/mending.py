@@ -24,28 +24,33 @@ VARIABLES: dict[str, dict[str, object]] = {
     "a weak key of a user": {"sshd_weak_user_keys": "disable"},
     **mending_deployment.VARIABLES,
 }
-# Breaks that break nothing on a host that harden.yml has hardened: what is published by mistake is held back all the same.
-HELD_BACK = (
-    "a container publishes its port",
-    "the database is reachable from outside",
-    "the whole world may ask the database",
-)
-# So that is taken out of the way first.
-PAST_THE_FIREWALL = "iptables -I DOCKER-USER -j RETURN\n"
+# Breaks that break nothing on a host that harden.yml has hardened, and what holds them back. The first ones are made in spite of it too.
+PUBLISHED = "the firewall holds back what is published by mistake; with that out of the way it is one of those above"
+HELD_BACK = {
+    "a container publishes its port": PUBLISHED,
+    "the database is reachable from outside": PUBLISHED,
+    "the whole world may ask the database": PUBLISHED,
+    **mending_deployment.HELD_BACK,
+}
+# The port is published where its user would do it: in the part of the override that is his own, which the roles win over.
+PAST_THE_FIREWALL = "roles=yours\niptables -I DOCKER-USER -j RETURN\n"
 BACK_BEHIND_IT = "\nwhile iptables -D DOCKER-USER -j RETURN 2>/dev/null; do :; done\niptables -A DOCKER-USER -j RETURN"
 
 
-def past_the_firewall(name):
-    """Return a break of the tables made in spite of the firewall for Docker's ports."""
+def in_spite(name, of, breaks, mends):
+    """Return a break of the tables together with that of what holds it back. of: what that is."""
     (item,) = [item for item in MUTATIONS if item.name == name]
-    return Mutation(
-        name + ", past the firewall", PAST_THE_FIREWALL + item.breaks, item.mends + BACK_BEHIND_IT, item.flips
-    )
+    return Mutation("%s, past %s" % (name, of), breaks + item.breaks, item.mends + mends, item.flips)
 
 
-MORE: tuple[Mutation, ...] = tuple(map(past_the_firewall, HELD_BACK[:2]))
-# Of these the part that is no role's of harden.yml stays: that the compose file publishes the port at all.
-STAYS: dict[str, tuple[str, ...]] = {item.name: ("NET-25",) for item in MORE}
+MORE: tuple[Mutation, ...] = (
+    *(
+        in_spite(name, "the firewall", PAST_THE_FIREWALL, BACK_BEHIND_IT)
+        for name, why in HELD_BACK.items()
+        if why == PUBLISHED
+    ),
+    in_spite(mending_deployment.SIGN_IN, *mending_deployment.PAST_THE_LIMIT),
+)
 
 # Those that stand for their roles where time is short: no deployment is needed for them.
 LEAN = (

@@ -34,6 +34,17 @@ BY_HAND = {
     "the audit log has been silent": "entries that were not written cannot be made up",
     "a password stored as MD5": "the password behind it is known to nobody but its user, who has to set it again",
 }
+SIGN_IN = "sign-in is guarded by the auth service alone"
+HELD_BACK = {
+    SIGN_IN: "nginx limits it on every site, whatever the site's own file says; with that out of the way it is one of those above",
+    "the console of Hasura has a public way": "nginx asks for a login in front of it, whatever the site's own file says",
+}
+LIMITS = "/var/www/nself/.nself-prod/nginx/http.conf"
+PAST_THE_LIMIT = (
+    "nginx's limit for every site",
+    "edit %s '/limit_req zone=nself_prod_sign_in/d'\n" % LIMITS,
+    "\nback %s\nreload_nginx" % LIMITS,
+)
 # What a user says in a run that mends this.
 VARIABLES: dict[str, dict[str, object]] = {}
 # Those that stand for the others on any project of nself: each is made in compose's model.

@@ -3,7 +3,7 @@
 """Merge JSON into a YAML file: `merge.py FILE JSON [ROLE …]`. A null takes its key away; a list replaces a list. Runs on the test host.
 
 A file that nself.prod wrote is one of several documents. There the change goes into that of the last of the roles that has one: what is
-above them they win over, and what is below them is meant to win over theirs.
+above them they win over, and what is below them is meant to win over theirs. The role `yours` stands for what is above them.
 """
 
 import json
@@ -12,6 +12,8 @@ import re
 import sys
 
 import yaml
+
+YOURS = r"^# nself\.prod: yours,[^\n]*\n(?:--- # yours\n)?"
 
 
 class Loader(yaml.SafeLoader):
@@ -46,7 +48,8 @@ def changed(text, change):
 def in_document(text, change, roles):
     """Return the text of several documents with a change in that of a role. Its first line, which is the role's own, stays as it is."""
     for role in reversed(roles):
-        found = re.search(r"^--- # nself\.prod: role %s\n[^\n]*\n" % role, text, re.M)
+        place = YOURS if role == "yours" else r"^--- # nself\.prod: role %s\n[^\n]*\n" % role
+        found = re.search(place, text, re.M)
         if found:
             end = re.search(r"^---( |$)", text[found.end() :], re.M)
             rest = text[found.end() :][end.start() :] if end else ""

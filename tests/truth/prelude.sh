@@ -19,11 +19,21 @@ put() {  # $1: path; its text on stdin
     cat >"$1"
 }
 
-# The file that nginx really reads: where a role put a copy over one of the project's, that copy.
+# The file that nginx or PostgreSQL really reads: where a role put one of its own over, or beside, one of the project's, that one.
 in_force() {  # $1: path
-    case $1 in "$project"/nginx/*) ;; *) echo "$1"; return ;; esac
-    over=$(docker inspect --format "{{range .Mounts}}{{if eq .Destination \"/etc/nginx/${1#"$project"/nginx/}\"}}{{.Source}}{{end}}{{end}}" "$(container nginx)")
+    case $1 in
+        "$project"/nginx/*) over=$(mounted nginx "/etc/nginx/${1#"$project"/nginx/}") ;;
+        "$project"/postgres/pg_hba.conf) over=$(mounted postgres /etc/nself-prod/postgres); over=${over:+$over/pg_hba.conf} ;;
+        *) over= ;;
+    esac
     echo "${over:-$1}"
+}
+mounted() { docker inspect --format "{{range .Mounts}}{{if eq .Destination \"$2\"}}{{.Source}}{{end}}{{end}}" "$(container "$1")"; }
+
+append() {  # $1: path, $2: line
+    set -- "$(in_force "$1")" "$2"
+    keep "$1"
+    echo "$2" >>"$1"
 }
 
 edit() {  # $1: path, $2: sed expression; a change that changes nothing is a mistake of the table
@@ -91,6 +101,13 @@ patch() {  # $1: JSON merged into the override file (null takes a key away), the
 unpatch() {  # services
     back "$project/docker-compose.override.yml"
     up "$@"
+}
+
+# The file whose command line PostgreSQL is started with: our document of the override wins over the project's own file.
+started_by() {
+    for path in "$project/docker-compose.override.yml" "$project/docker-compose.yml"; do
+        if [ -e "$path" ] && grep -Eq '^ +- "?ssl=' "$path"; then echo "$path"; return; fi
+    done
 }
 
 sql() { docker exec -i "$(container postgres)" psql -X -q -v ON_ERROR_STOP=1 -U postgres -d app >/dev/null; }

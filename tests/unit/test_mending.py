@@ -10,7 +10,7 @@ from ansible_collections.nself.prod.plugins.module_utils.audit.registry import C
 from ansible_collections.nself.prod.plugins.plugin_utils.report import deployment
 from ansible_collections.nself.prod.plugins.plugin_utils.report.hardening import ROLES
 from truth import mending_deployment, merge
-from truth.mending import BY_HAND, LEAN, MORE, ROLE_OF, STAYS, VARIABLES, mendable, roles_of
+from truth.mending import BY_HAND, HELD_BACK, LEAN, MORE, ROLE_OF, VARIABLES, mendable, roles_of
 from truth.tables import MUTATIONS
 from truth.unproven import UNPROVEN
 
@@ -67,8 +67,8 @@ def test_every_role_mends_something_live():
 
 
 def test_the_tables_name_mutations_that_exist_and_say_why():
-    assert set(BY_HAND) | set(VARIABLES) | set(STAYS) <= NAMES
-    assert all(len(reason) > 20 for reason in BY_HAND.values())
+    assert set(BY_HAND) | set(HELD_BACK) | set(VARIABLES) <= NAMES
+    assert all(len(reason) > 20 for reason in (*BY_HAND.values(), *HELD_BACK.values()))
     assert {*LEAN, *mending_deployment.LEAN} <= {mutation.name for mutation in mendable()}
     assert len(NAMES) == len(MUTATIONS) + len(MORE)
 
@@ -81,7 +81,7 @@ def test_the_variables_of_a_break_are_those_of_its_roles(options):
 
 OVERRIDE = """# Written by nself.prod, role by role.
 x-nself-prod: {}
-# nself.prod: yours, as it was
+# nself.prod: yours, as it was; what the roles below set wins over it
 --- # nself.prod: role containers
 x-nself-prod-containers: {"version": 1}
 services:
@@ -106,3 +106,12 @@ def test_a_break_goes_into_the_document_of_the_role_that_mends_it_and_leaves_the
     assert text.replace("read_only: false", "read_only: true") == OVERRIDE.replace("    - /tmp", "  - /tmp")
     text = merge.in_document(OVERRIDE, {"services": {"auth": {"environment": {"A": "c"}}}}, ["containers", "auth"])
     assert text == OVERRIDE.replace("A: b", "A: c")
+
+
+def test_a_break_goes_into_what_is_the_users_own():
+    once = merge.in_document(OVERRIDE, {"services": {"auth": {"init": True}}}, ["yours"])
+    assert once == OVERRIDE.replace("over it\n", "over it\nservices:\n  auth:\n    init: true\n")
+    opened = once.replace("over it\n", "over it\n--- # yours\n")
+    assert merge.in_document(opened, {"services": {"auth": {"tty": True}}}, ["yours"]) == opened.replace(
+        "init: true\n", "init: true\n    tty: true\n"
+    )

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 from ansible_collections.nself.prod.plugins.module_utils.audit.facts import Unread
 from ansible_collections.nself.prod.plugins.module_utils.change import certificates
@@ -173,6 +175,34 @@ def test_a_server_that_does_not_run_as_told_is_made_anew(monkeypatch):
     settings["hba_file"] = "/etc/nself-prod/postgres/pg_hba.conf"
     same = {name: {"value": value} for name, value in settings.items()}
     assert part(monkeypatch, sections={"settings": same}).plan().recreate == []
+
+
+KEPT = {"/tls/server.crt": "-----BEGIN CERTIFICATE-----\n", "/tls/server.key": "KEY\n"}
+
+
+@pytest.mark.parametrize(
+    ("files", "fits", "kept", "told"),
+    [
+        (KEPT, True, True, ""),
+        (KEPT, False, False, "its key is not the certificate's"),
+        ({}, True, False, ""),
+    ],
+)
+def test_a_certificate_of_ones_own_is_kept_where_tls_was_turned_off(monkeypatch, files, fits, kept, told):
+    leaf = SimpleNamespace(not_before=0.0, not_after=9e9, names=("postgres",))
+    monkeypatch.setattr(certificates, "read", lambda text, what: [leaf])
+    monkeypatch.setattr(certificates, "OpenSsl", lambda host: SimpleNamespace(fit=lambda pair: fits))
+    own = dict(SETTINGS, ssl="off", ssl_cert_file="/tls/server.crt", ssl_key_file="/tls/server.key")
+    plan = part(
+        monkeypatch,
+        sections={"settings": {name: {"value": value} for name, value in own.items()}},
+        files={"/proc/77/root" + path: text for path, text in files.items()},
+    ).plan()
+    assert ("ssl_cert_file" not in plan.postgres_settings["postgres"]) == kept
+    assert (".nself-prod/postgres/ca.crt" not in texts(plan)) == kept
+    assert [text for text in plan.left if "cannot be kept" in text] == [
+        "the server's own certificate cannot be kept: " + told for _ in filter(None, [told])
+    ]
 
 
 def test_settings_that_wait_are_told_of(monkeypatch):

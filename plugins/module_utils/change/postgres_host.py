@@ -27,6 +27,7 @@ from ansible_collections.nself.prod.plugins.module_utils.change.postgres_cluster
 )
 from ansible_collections.nself.prod.plugins.module_utils.change.stack import stack as stacks
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.postgres_certificate import Given, given
+from ansible_collections.nself.prod.plugins.module_utils.change.stack.postgres_certificate import own as own_certificate
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.postgres_elsewhere import gateways
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.postgres_server import (
     RELOAD_SECONDS,
@@ -156,7 +157,11 @@ class Hardening:
     def _certificate(self, uid: int, gid: int) -> None:
         names = _names(self.server.setting("listen_addresses"), self.params["names"])
         names += [name for name in gateways(self.networks) if name not in names]
-        own = None if self.params["certificate"] or self.params["key"] else self._own()
+        own = None
+        if not (self.params["certificate"] or self.params["key"]):
+            # The distribution's is for tests.
+            own, why = own_certificate(self.host, self.server, ("nself-prod", "snakeoil"))
+            self.left += [why] if why else []
         if own is not None:
             what = "the server's own certificate"
             self.shown = given(self.host, own, "", self.params["ca"], names, "require", what)
@@ -185,19 +190,6 @@ class Hardening:
         self.files[places["ca.crt"]] = (authority.certificate, 0o600, 0, 0, True)
         self.files[places["ca.key"]] = (authority.key, 0o600, 0, 0, True)
         self.shown = Given(leaf.certificate, leaf.key, authority.certificate, tuple(names), [])
-
-    def _own(self) -> Optional[str]:
-        """Return the certificate that somebody gave the server; None where it has ours, the distribution's for tests, or none that is good."""
-        path = self.server.setting("ssl_cert_file")
-        if self.server.setting("ssl") != "on" or "nself-prod" in path or "snakeoil" in path:
-            return None
-        try:
-            text = self.server.read(os.path.join(self.server.setting("data_directory"), path))
-            leaf = certificates.read(text, path)[0]
-        except (FileNotFoundError, Refused) as error:
-            self.left.append("its own certificate cannot be kept: %s" % error)
-            return None
-        return text if leaf.not_before <= self.host.now() < leaf.not_after else None
 
     def _hba(self, gid: int) -> None:
         ours = self.folder + "/pg_hba.conf"

@@ -10,7 +10,6 @@ from truth.mutation import Mutation, fails
 
 PROJECT = "/var/www/nself"
 HBA = PROJECT + "/postgres/pg_hba.conf"
-COMPOSE = PROJECT + "/docker-compose.yml"
 PUBLISHED = json.dumps({"services": {"postgres": {"ports": ["0.0.0.0:5432:5432"]}}})
 
 
@@ -25,8 +24,8 @@ def setting(name, value, *checks, lean=False, **others):
     """A setting that a reload puts in force stands above those on the command line nowhere, so the command line is changed."""
     return Mutation(
         "postgres: %s=%s" % (name, value),
-        "edit %s 's/^( +- \"?%s=).*$/\\1%s/'\nup postgres\nsleep 2" % (COMPOSE, name, value),
-        "back %s\nup postgres\nsleep 2" % COMPOSE,
+        'edit "$(started_by)" \'s/^( +- "?%s=)[^"]*("?)$/\\1%s\\2/\'\nup postgres\nsleep 2' % (name, value),
+        'back "$(started_by)"\nup postgres\nsleep 2',
         fails(*checks, **others),
         lean,
     )
@@ -35,7 +34,7 @@ def setting(name, value, *checks, lean=False, **others):
 def hba(name, line, *checks, **others):
     return Mutation(
         name,
-        "keep %s\necho '%s' >>%s\nsql <<'END'\nSELECT pg_reload_conf();\nEND\nsleep 1" % (HBA, line, HBA),
+        "append %s '%s'\nsql <<'END'\nSELECT pg_reload_conf();\nEND\nsleep 1" % (HBA, line),
         "back %s\nsql <<'END'\nSELECT pg_reload_conf();\nEND\nsleep 1" % HBA,
         fails(*checks, **others),
     )
@@ -58,8 +57,7 @@ MUTATIONS = (
     hba("everybody is trusted", "hostssl all all 10.0.0.0/8 trust", "DATA-03"),
     Mutation(
         "the whole world may ask the database",
-        "keep %s\necho 'hostssl all all 0.0.0.0/0 scram-sha-256' >>%s\npatch '%s' postgres\nsleep 2"
-        % (HBA, HBA, PUBLISHED),
+        "append %s 'hostssl all all 0.0.0.0/0 scram-sha-256'\npatch '%s' postgres\nsleep 2" % (HBA, PUBLISHED),
         "back %s\nunpatch postgres\nsql <<'END'\nSELECT pg_reload_conf();\nEND\nsleep 2" % HBA,
         fails("DATA-04", "INFRA-04", "NET-25", "NET-26"),
     ),

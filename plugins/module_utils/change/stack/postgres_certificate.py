@@ -1,11 +1,12 @@
 # SPDX-FileCopyrightText: the nself.prod authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A certificate for PostgreSQL that somebody gives: by path or as text, judged before anything is changed."""
+"""A certificate for PostgreSQL that somebody gives, by path or as text, or has given it before: judged before anything is changed."""
 
 from __future__ import annotations
 
+import posixpath
 from dataclasses import dataclass, field
-from typing import Any, List, Sequence, Tuple
+from typing import Any, List, Optional, Sequence, Tuple
 
 from ansible_collections.nself.prod.plugins.module_utils.change import certificates
 from ansible_collections.nself.prod.plugins.module_utils.change.changes import text_of
@@ -57,6 +58,32 @@ def given(
             "%s is not for the name %s, by which the clients come: verify-full would refuse it" % (what, wanted[0])
         )
     return out
+
+
+def own(host: Any, server: Any, ours: Sequence[str]) -> Tuple[Optional[str], str]:
+    """Return (the certificate that somebody gave the server, why it cannot be kept), each None or "" where there is no such thing.
+
+    ours: what the path of one that is nobody's own has in it. Who gave his server a certificate keeps it, also where TLS has been turned
+    off since: clients may know it. But only what the server has started with is known to work, so then its key has to fit.
+    """
+    path = server.setting("ssl_cert_file")
+    if not path or any(part in path for part in ours):
+        return None, ""
+    on = server.setting("ssl") == "on"
+    folder = server.setting("data_directory")
+    try:
+        text = server.read(posixpath.join(folder, path))
+        leaf = certificates.read(text, path)[0]
+        if not on:
+            key = server.read(posixpath.join(folder, server.setting("ssl_key_file")))
+            if not certificates.OpenSsl(host).fit(certificates.Pair(text, key)):
+                return None, "the server's own certificate cannot be kept: its key is not the certificate's"
+    except (FileNotFoundError, Refused) as error:
+        # PostgreSQL names a file by default, whether there is one or not.
+        return None, "the server's own certificate cannot be kept: %s" % error if on else ""
+    if leaf.not_before <= host.now() < leaf.not_after:
+        return text, ""
+    return None, "the server's own certificate %s is not valid today, so one that is made takes its place" % path
 
 
 def _text(host: Any, value: str, what: str) -> str:

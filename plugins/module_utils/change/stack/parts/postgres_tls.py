@@ -19,6 +19,7 @@ from ansible_collections.nself.prod.plugins.module_utils.change.stack import (
 )
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.part import File, Part, Plan
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.postgres_certificate import Given, given
+from ansible_collections.nself.prod.plugins.module_utils.change.stack.postgres_certificate import own as own_certificate
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.postgres_server import Server
 from ansible_collections.nself.prod.plugins.module_utils.change.tables.postgres_clients import MODES
 from ansible_collections.nself.prod.plugins.module_utils.parse import pg_verifier
@@ -160,7 +161,8 @@ class PostgresTls(Part):
         names = _names(self.stack, server.service, model, self.options["names"])
         self.settings.update({"ssl": "on", "ssl_min_protocol_version": self.options["min_protocol"]})
         wanted = (self.options["certificate"], self.secrets.get("POSTGRES_TLS_KEY", ""), self.options["ca"])
-        own = None if any(wanted[:2]) else _own_certificate(server, self.stack.host.now(), plan)
+        own, why = (None, "") if any(wanted[:2]) else own_certificate(self.stack.host, server, (INSIDE,))
+        plan.left += [why] if why else []
         if own is not None:
             # Who gave his server a certificate keeps it.
             what = "the server's own certificate"
@@ -355,23 +357,6 @@ def _overridden(item: Any) -> str:
         words.append(pg_names.quoted(item["database"]))
     where = " ".join(words)
     return "%s has %s = %s of its own: `ALTER %s RESET %s`" % (where, item["name"], item["value"], where, item["name"])
-
-
-def _own_certificate(server: Server, now: float, plan: Plan) -> Optional[str]:
-    """Return the certificate that the server shows already and that is not ours; None where it shows none that is good."""
-    path = server.setting("ssl_cert_file")
-    if server.setting("ssl") != "on" or not path or path.startswith(INSIDE):
-        return None
-    try:
-        text = server.read(os.path.join(server.setting("data_directory"), path))
-        leaf = certificates.read(text, path)[0]
-    except (FileNotFoundError, Refused) as error:
-        plan.left.append("the server's own certificate cannot be kept: %s" % error)
-        return None
-    if leaf.not_before <= now < leaf.not_after:
-        return text
-    plan.left.append("the server's own certificate %s is not valid today, so one that is made takes its place" % path)
-    return None
 
 
 def _names(stack: Any, service: str, model: Any, more: Sequence[str]) -> List[str]:
