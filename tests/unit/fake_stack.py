@@ -58,6 +58,9 @@ class FakeStack:
     def running(self, service):
         return bool((self.containers.get(service) or {}).get("State", {}).get("Running", service in self.containers))
 
+    def root(self, service):
+        return ""  # no process of this machine
+
     def place(self, path):
         return self.path(path)
 
