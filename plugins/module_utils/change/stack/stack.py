@@ -23,9 +23,9 @@ from ansible_collections.nself.prod.plugins.module_utils.audit.tables.secret_nam
 from ansible_collections.nself.prod.plugins.module_utils.change.changes import ChangeError, text_of
 from ansible_collections.nself.prod.plugins.module_utils.change.patient import Patient
 from ansible_collections.nself.prod.plugins.module_utils.change.sources import Sources
+from ansible_collections.nself.prod.plugins.module_utils.change.stack import compose_files
 from ansible_collections.nself.prod.plugins.module_utils.change.stack import override as overrides
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.compose_cli import Compose
-from ansible_collections.nself.prod.plugins.module_utils.deployment import compose as models
 from ansible_collections.nself.prod.plugins.module_utils.deployment.discovery import FOUND, LABEL, NONE
 from ansible_collections.nself.prod.plugins.module_utils.deployment.render import OWN_PROFILES
 from ansible_collections.nself.prod.plugins.module_utils.deployment.roles import role_of
@@ -57,10 +57,10 @@ class Stack:
         self.directory = directory
         self.project = project_name
         self.chain = dict(chain)
-        self._containers = {str(_labels(item).get(LABEL + "service")): dict(item) for item in inspected}
+        self._containers = {str(compose_files.labels(item).get(LABEL + "service")): dict(item) for item in inspected}
         self._images: Dict[str, Dict[str, Any]] = {}
-        self.base, self.override_path = _files(host, directory, inspected)
-        self.env_files = _env_files(host, directory, inspected)
+        self.base, self.override_path = compose_files.files(host, directory, inspected)
+        self.env_files = compose_files.env_files(host, directory, inspected)
         self.variables = dict(self.chain)
         for path in self.env_files:
             self.variables.update(dotenv.parse(text_of(host, path) or "").values)
@@ -97,6 +97,10 @@ class Stack:
         self.services = model.get("services") or {}
         self.raw = raw.get("services") or {}
 
+    def unread(self) -> str:
+        """Return why the project's next start does not read the override as it is meant, and what to do; "" where it does."""
+        return compose_files.unread(self, list(self._containers.values()))
+
     def on_disk(self) -> Compose:
         """Return compose with the files as they lie now: with the override where there is one."""
         there = [self.stand_in or self.override_path] if exists(self.host, self.override_path) else []
@@ -131,7 +135,7 @@ class Stack:
 
     def config_hash(self, service: str) -> Optional[str]:
         """Return the hash of the configuration that a service's container was made from, None where it has no container."""
-        return _labels(self.inspect(service) or {}).get(LABEL + "config-hash")
+        return compose_files.labels(self.inspect(service) or {}).get(LABEL + "config-hash")
 
     def running(self, service: str) -> bool:
         """Tell whether a service's container runs."""
@@ -236,7 +240,7 @@ class Stack:
     def refresh(self) -> None:
         """Look at the containers again."""
         found = project_containers(self.host, self.project)
-        self._containers = {str(_labels(item).get(LABEL + "service")): item for item in found}
+        self._containers = {str(compose_files.labels(item).get(LABEL + "service")): item for item in found}
 
     def redact(self, text: str) -> str:
         """Return what a program said without the deployment's secrets."""
@@ -296,7 +300,11 @@ def find(host: Any, told: Optional[str]) -> Tuple[Optional[Stack], str]:
         raise ChangeError(found.message)
     if isinstance(place.chain, Unread):
         raise ChangeError("the env files of %s cannot be read: %s" % (found.directory, place.chain.detail))
-    mine = [item for item in inspected if found.project and _labels(item).get(LABEL + "project") == found.project]
+    mine = [
+        item
+        for item in inspected
+        if found.project and compose_files.labels(item).get(LABEL + "project") == found.project
+    ]
     if not mine:
         return None, "the deployment in %s has no containers; start it first, then harden it" % found.directory
     done = host.run(["docker", "compose", "version", "--short"], timeout=20)
@@ -322,7 +330,7 @@ def project_containers(host: Any, name: str) -> List[Dict[str, Any]]:
     if listed.rc:
         raise ChangeError("Docker does not answer; `systemctl status docker`")
     found = json.loads(done.out or "[]") if done else []
-    return [item for item in found if _labels(item).get(LABEL + "oneoff", "False") != "True"]
+    return [item for item in found if compose_files.labels(item).get(LABEL + "oneoff", "False") != "True"]
 
 
 def first_document(model: Mapping[str, Any], raw: Mapping[str, Any]) -> str:
@@ -347,37 +355,5 @@ def write_private(path: str, text: str) -> None:
         stream.write(text)
 
 
-def _labels(item: Mapping[str, Any]) -> Dict[str, str]:
-    return (item.get("Config") or {}).get("Labels") or {}
-
-
 def _networks(item: Mapping[str, Any]) -> Dict[str, Dict[str, Any]]:
     return (item.get("NetworkSettings") or {}).get("Networks") or {}
-
-
-def _files(host: Any, directory: str, inspected: Sequence[Mapping[str, Any]]) -> Tuple[List[str], str]:
-    """Return the compose files that the project was started with, and where its override is to be."""
-    overridden = [posixpath.join(directory, name) for name in models.OVERRIDE_NAMES]
-    there = [path for path in overridden if exists(host, path)]
-    labels = [_labels(item).get(LABEL + "project.config_files", "") for item in inspected]
-    started = [path for path in max(labels, key=len, default="").split(",") if path]
-    base = [path for path in started if path not in overridden and exists(host, path)]
-    if not base:
-        base = [
-            posixpath.join(directory, name)
-            for name in models.FILE_NAMES
-            if exists(host, posixpath.join(directory, name))
-        ][:1]
-    if not base:
-        raise ChangeError("%s has no docker-compose.yml; run `nself build` there" % directory)
-    # As compose itself looks: the first name that is there.
-    return base, there[0] if there else posixpath.join(directory, "docker-compose.override.yml")
-
-
-def _env_files(host: Any, directory: str, inspected: Sequence[Mapping[str, Any]]) -> List[str]:
-    """Return the env files that the project was started with, as its containers' labels say; `.env` where they say none."""
-    for item in sorted(inspected, key=lambda item: str(item.get("Created")), reverse=True):
-        told = [path for path in _labels(item).get(LABEL + "project.environment_file", "").split(",") if path]
-        if told and all(exists(host, path) for path in told):
-            return told
-    return [path for path in (posixpath.join(directory, ".env"),) if exists(host, path)]
