@@ -12,6 +12,7 @@ from ansible_collections.nself.prod.plugins.module_utils.change.guard import Ref
 from ansible_collections.nself.prod.plugins.module_utils.change.stack import override
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.candidate import Candidate, _others_write
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.part import Plan
+from ansible_collections.nself.prod.plugins.module_utils.change.stack.stack import LATER
 from ansible_collections.nself.prod.plugins.module_utils.host import FileInfo
 from ansible_collections.nself.prod.plugins.module_utils.parse import dotenv
 from fake_host import FakeHost
@@ -181,3 +182,22 @@ def test_what_the_users_own_override_breaks_is_not_ours(tmp_path):
 
     told = candidate(Project(tmp_path, rule, ENV_FILES, yours="# mine\nx-a: 1\n"), {"REDIS_PASSWORD": "n" * 32}).left
     assert len(told) == 1 and "a bare `docker compose`" in told[0]
+
+
+def test_a_project_that_nself_1x_could_not_start_before_is_not_told_of(tmp_path):
+    def rule(text, env):
+        return "undefined network" if env.get("NET") != "app_net" else ""
+
+    project = Project(tmp_path, rule, {".env": "NET=app_net\n", ".env.local": "NET=\n"}, started=(".env",))
+    project.env_sets = lambda: {LATER: [project.path(".env"), project.path(".env.local")]}
+    assert candidate(project).left == []
+
+
+def test_what_would_break_a_start_by_nself_1x_is_refused(tmp_path):
+    def rule(text, env):
+        return "web.read_only is not allowed" if "read_only" in text and env.get("NET") == "local" else ""
+
+    project = Project(tmp_path, rule, {".env": "NET=app_net\n", ".env.local": "NET=local\n"}, started=(".env",))
+    project.env_sets = lambda: {LATER: [project.path(".env"), project.path(".env.local")]}
+    with pytest.raises(Refused, match="nself 1.x"):
+        candidate(project, {"REDIS_PASSWORD": "n" * 32})

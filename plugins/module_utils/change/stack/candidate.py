@@ -10,11 +10,11 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from ansible_collections.nself.prod.plugins.module_utils.change.changes import ChangeError, Changes
 from ansible_collections.nself.prod.plugins.module_utils.change.guard import Refused
-from ansible_collections.nself.prod.plugins.module_utils.change.stack import env_text, mounts, shared
+from ansible_collections.nself.prod.plugins.module_utils.change.stack import env_places, env_text, mounts, shared
 from ansible_collections.nself.prod.plugins.module_utils.change.stack import override as overrides
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.part import Plan
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.recreate import ends_by_itself, layers
-from ansible_collections.nself.prod.plugins.module_utils.change.stack.stack import RUNTIME, Stack, write_private
+from ansible_collections.nself.prod.plugins.module_utils.change.stack.stack import LATER, RUNTIME, Stack, write_private
 from ansible_collections.nself.prod.plugins.module_utils.deployment.render import env_file
 from ansible_collections.nself.prod.plugins.module_utils.host import exists
 
@@ -147,9 +147,13 @@ class Candidate:
         for plan in self.plans.values():
             settings.update(plan.settings)
         started = list(self.stack.env_files) + [path for path in (self.stack.path(RUNTIME),) if exists(self.host, path)]
-        for path in env_text.targets(started, self.stack.directory) if settings else []:
+        where, left = env_places.places(self.stack, settings, started) if settings else ({}, [])
+        for path, names in where.items():
             self._before[path] = self.stack.read(path)
-            self.texts[path] = env_text.with_settings(self._before[path] or "", settings, path)
+            mine = {name: settings[name] for name in names}
+            self.texts[path] = env_text.with_settings(self._before[path] or "", mine, path)
+        written = [path for path in where if self.texts[path] != self._before[path]]
+        self.left += left + (env_places.in_git(self.stack, written) if written else [])
 
     def _take_out_what_is_gone(self, new: overrides.Override) -> None:
         """Take out of every document what it says of services that the project has no more: compose refuses it as a whole for them."""
@@ -219,6 +223,8 @@ class Candidate:
                 # What was not valid before is not ours.
                 lain.ask("config", "--quiet")
             except ChangeError:
+                if name == LATER:
+                    return  # an older project need not be valid as 1.x would start it
                 self.left.append(
                     "with %s docker compose refuses the project's own files already: %s"
                     % (name, self.stack.redact(_named(str(error), place)))

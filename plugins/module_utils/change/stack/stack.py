@@ -23,16 +23,18 @@ from ansible_collections.nself.prod.plugins.module_utils.audit.tables.secret_nam
 from ansible_collections.nself.prod.plugins.module_utils.change.changes import ChangeError, text_of
 from ansible_collections.nself.prod.plugins.module_utils.change.patient import Patient
 from ansible_collections.nself.prod.plugins.module_utils.change.sources import Sources
-from ansible_collections.nself.prod.plugins.module_utils.change.stack import compose_files
+from ansible_collections.nself.prod.plugins.module_utils.change.stack import compose_files, env_places
 from ansible_collections.nself.prod.plugins.module_utils.change.stack import override as overrides
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.compose_cli import Compose
 from ansible_collections.nself.prod.plugins.module_utils.deployment.discovery import FOUND, LABEL, NONE
+from ansible_collections.nself.prod.plugins.module_utils.deployment.env_chain import files_of_1x
 from ansible_collections.nself.prod.plugins.module_utils.deployment.render import OWN_PROFILES
 from ansible_collections.nself.prod.plugins.module_utils.deployment.roles import role_of
 from ansible_collections.nself.prod.plugins.module_utils.host import Completed, HostError, exists
 from ansible_collections.nself.prod.plugins.module_utils.parse import dotenv
 
 RUNTIME = ".env.runtime"  # what `nself start` merges and starts the stack with
+LATER = "the env files as nself 1.x reads them"
 _COLLECTORS = tuple(collector for module in (docker, containers, project) for collector in module.COLLECTORS)
 SHORTEST = 6  # characters of a secret that is looked for in what a program says
 
@@ -271,7 +273,10 @@ class Stack:
             "a bare `docker compose`": [self.path(".env")],
         }
         sets["`nself start`"] = [self.path(RUNTIME)]
-        return {name: [path for path in paths if exists(self.host, path)] for name, paths in sets.items()}
+        sets[LATER] = [self.path(name) for name in files_of_1x(env_places.environment_of(self))]
+        there = {name: [path for path in paths if exists(self.host, path)] for name, paths in sets.items()}
+        # With .env alone it is no other way.
+        return {name: paths for name, paths in there.items() if name != LATER or len(paths) > 1}
 
 
 def find(host: Any, told: Optional[str]) -> Tuple[Optional[Stack], str]:
