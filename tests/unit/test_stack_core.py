@@ -177,3 +177,14 @@ def test_a_network_named_by_a_variable_is_named_for_every_way_of_starting():
     text = stack.first_document(model, raw)
     assert "mc:" in text and "!override" in text and "- app_network" in text
     assert "db:" not in text
+
+
+def test_its_other_names_and_its_address_in_such_a_network_stay():
+    given = {"aliases": ["db", "cash$"], "ipv4_address": "172.20.0.5", "priority": 5}
+    model = {"services": {"db": {"networks": {"app_network": given, "other": None}}}}
+    raw = {"services": {"db": {"networks": {"${NETWORK}": given, "other": None}}}}
+    text = stack.first_document(model, raw)
+    assert text.endswith(
+        '  db:\n    networks: !override\n      app_network:\n        aliases:\n          - db\n          - "cash$$"\n'
+        '        ipv4_address: "172.20.0.5"\n        priority: 5\n      other: null\n'
+    )

@@ -26,6 +26,7 @@ from ansible_collections.nself.prod.plugins.module_utils.change.sources import S
 from ansible_collections.nself.prod.plugins.module_utils.change.stack import compose_files, env_places
 from ansible_collections.nself.prod.plugins.module_utils.change.stack import override as overrides
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.compose_cli import Compose
+from ansible_collections.nself.prod.plugins.module_utils.change.stack.part import Replace, ReplaceMap, literal
 from ansible_collections.nself.prod.plugins.module_utils.deployment.discovery import FOUND, LABEL, NONE
 from ansible_collections.nself.prod.plugins.module_utils.deployment.env_chain import files_of_1x
 from ansible_collections.nself.prod.plugins.module_utils.deployment.render import OWN_PROFILES
@@ -347,10 +348,25 @@ def first_document(model: Mapping[str, Any], raw: Mapping[str, Any]) -> str:
     for name, item in (raw.get("services") or {}).items():
         networks = item.get("networks") or {}
         if any("$" in str(network) for network in networks):
-            known = list((((model.get("services") or {}).get(name) or {}).get("networks")) or {})
+            known = (((model.get("services") or {}).get(name) or {}).get("networks")) or {}
             if known and all(known):
-                services[name] = {"networks": overrides.Replace(known)}
+                services[name] = {"networks": _as_it_is(known)}
     return overrides.yaml(dict({"x-nself-prod": {"version": 1}}, **({"services": services} if services else {})))
+
+
+def _as_it_is(networks: Mapping[str, Any]) -> Any:
+    """Return a service's networks in the place of what is there: with its other names and its addresses in them."""
+    if not any(networks.values()):
+        return Replace(networks)
+    return ReplaceMap({name: _literal(item) if item else None for name, item in networks.items()})
+
+
+def _literal(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _literal(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_literal(item) for item in value]
+    return literal(value) if isinstance(value, str) else value
 
 
 def write_private(path: str, text: str) -> None:
