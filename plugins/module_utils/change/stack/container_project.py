@@ -10,12 +10,12 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Set, Tuple
 from ansible_collections.nself.prod.plugins.module_utils.audit.checks.stack import DEVELOPMENT_ROLES, MODES
 from ansible_collections.nself.prod.plugins.module_utils.audit.collect.networks import DATA_ROLES
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.part import Replace, ReplaceMap, literal
+from ansible_collections.nself.prod.plugins.module_utils.change.stack.stack import FIXED
 
 OFF = "nself-prod-off"  # the profile of what is taken out: nobody switches it on
 INTERNAL = "nself-prod-internal"  # the network that leads nowhere
 _PRODUCTION = {"ENV": "prod", "LOG_LEVEL": "info", "HASURA_GRAPHQL_LOG_LEVEL": "info", "AUTH_LOG_LEVEL": "info"}
 _MODE = ("NODE_ENV", "APP_ENV", "ENVIRONMENT", "MEILI_ENV")
-_FIXED = ("ipv4_address", "ipv6_address")
 MEILI_KEY = 16  # bytes of its key without which MeiliSearch does not start in production
 
 
@@ -112,7 +112,7 @@ def networks(
         if item.get("network_mode") or name in out:
             continue
         given = [entry or {} for entry in (item.get("networks") or {}).values()]
-        fixed = sorted({str(entry[key]) for entry in given for key in _FIXED if entry.get(key)})
+        fixed = sorted({str(entry[key]) for entry in given for key in FIXED if entry.get(key)})
         if roles[name] not in DATA_ROLES or fixed:
             found[name] = {"networks": [INTERNAL]}
             if roles[name] in DATA_ROLES:

@@ -35,6 +35,7 @@ from ansible_collections.nself.prod.plugins.module_utils.host import Completed, 
 from ansible_collections.nself.prod.plugins.module_utils.parse import dotenv
 
 RUNTIME = ".env.runtime"  # what `nself start` merges and starts the stack with
+FIXED = ("ipv4_address", "ipv6_address")  # what two containers of a network cannot both have
 LATER = "the env files as nself 1.x reads them"
 _COLLECTORS = tuple(collector for module in (docker, containers, project) for collector in module.COLLECTORS)
 SHORTEST = 6  # characters of a secret that is looked for in what a program says
@@ -234,7 +235,15 @@ class Stack:
     def run_once(self, service: str, argv: Sequence[str], timeout: float = 90.0) -> Completed:
         """Run a command in a container of its own, made as a service's from the files as they now stand. Raises HostError."""
         words = ["run", "--rm", "--no-deps", "--no-TTY", "--entrypoint", argv[0], service] + list(argv[1:])
-        return self.cli.run(*words, timeout=timeout)
+        given = (self.services.get(service) or {}).get("networks") or {}
+        if not any((entry or {}).get(name) for entry in given.values() for name in FIXED):
+            return self.cli.run(*words, timeout=timeout)
+        # The service's own container has the address as long as it runs.
+        given = ((self.cli.model().get("services") or {}).get(service) or {}).get("networks") or {}
+        with self.scratch() as folder:
+            path = folder + "/once.yml"
+            write_private(path, overrides.yaml({"services": {service: {"networks": Replace(given)}}}))
+            return self.cli.but(files=self.cli.files + (path,)).run(*words, timeout=timeout)
 
     def compose(self, argv: Sequence[str], stdin: str = "", timeout: float = 60.0) -> Completed:
         """Run docker compose with the project's files. Raises HostError."""
