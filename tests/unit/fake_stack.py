@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import posixpath
+
 from ansible_collections.nself.prod.plugins.module_utils.change.changes import ChangeError
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.override import Override
 from ansible_collections.nself.prod.plugins.module_utils.deployment.roles import role_of
@@ -92,7 +94,7 @@ class FakeStack:
         return "172.18.0.%d" % (10 + sorted(self.containers).index(service))
 
     def path(self, relative):
-        return "/srv/app/" + relative
+        return posixpath.join("/srv/app", relative)
 
     def read(self, relative):
         return self.host.files.get(self.path(relative))

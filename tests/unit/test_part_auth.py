@@ -181,13 +181,6 @@ def test_a_given_configuration_that_is_none_or_weak_is_refused_without_its_key(g
     assert "short" not in str(refused.value).replace("shortest", "") and "a" * 64 not in str(refused.value)
 
 
-def test_a_key_that_was_meant_to_win_and_does_not_is_told():
-    files = {".env.prod": "HASURA_JWT_KEY=another\nAUTH_JWT_SECRET=another\n", ".env.secrets": "OTHER=1\n"}
-    stack = FakeStack(both(config(GOOD)), variables={"HASURA_JWT_KEY": GOOD}, env="ENV=prod\n", files=files)
-    told = [line for line in part(stack).plan().left if line.startswith(".env.prod")]
-    assert len(told) == 1 and "AUTH_JWT_SECRET, HASURA_JWT_KEY" in told[0] and GOOD not in told[0]
-
-
 def test_keys_that_come_from_elsewhere_are_left_alone():
     text = '{"jwk_url":"https://id.example.org/jwks"}'
     plan = part(FakeStack(both(text))).plan()

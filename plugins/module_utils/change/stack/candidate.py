@@ -10,11 +10,11 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from ansible_collections.nself.prod.plugins.module_utils.change.changes import ChangeError, Changes
 from ansible_collections.nself.prod.plugins.module_utils.change.guard import Refused
-from ansible_collections.nself.prod.plugins.module_utils.change.stack import env_text, mounts, shared
+from ansible_collections.nself.prod.plugins.module_utils.change.stack import env_places, env_text, mounts, shared
 from ansible_collections.nself.prod.plugins.module_utils.change.stack import override as overrides
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.part import Plan
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.recreate import ends_by_itself, layers
-from ansible_collections.nself.prod.plugins.module_utils.change.stack.stack import RUNTIME, Stack, write_private
+from ansible_collections.nself.prod.plugins.module_utils.change.stack.stack import LATER, RUNTIME, Stack, write_private
 from ansible_collections.nself.prod.plugins.module_utils.deployment.render import env_file
 from ansible_collections.nself.prod.plugins.module_utils.host import exists
 
@@ -147,9 +147,13 @@ class Candidate:
         for plan in self.plans.values():
             settings.update(plan.settings)
         started = list(self.stack.env_files) + [path for path in (self.stack.path(RUNTIME),) if exists(self.host, path)]
-        for path in env_text.targets(started, self.stack.directory) if settings else []:
+        where, left = env_places.places(self.stack, settings, started) if settings else ({}, [])
+        for path, names in where.items():
             self._before[path] = self.stack.read(path)
-            self.texts[path] = env_text.with_settings(self._before[path] or "", settings, path)
+            mine = {name: settings[name] for name in names}
+            self.texts[path] = env_text.with_settings(self._before[path] or "", mine, path)
+        written = [path for path in where if self.texts[path] != self._before[path]]
+        self.left += left + (env_places.in_git(self.stack, written) if written else [])
 
     def _take_out_what_is_gone(self, new: overrides.Override) -> None:
         """Take out of every document what it says of services that the project has no more: compose refuses it as a whole for them."""
@@ -181,8 +185,13 @@ class Candidate:
                 chain.update(plan.settings)
             write_private(merged, env_file(chain))
             sets["the merged env chain of `nself start`"] = [merged]
+            before_files = self._project_files(folder)
+            originals = {temporary: path for path, temporary in place.items()}
+            write_private(folder + "/chain-before", env_file(self.stack.chain))
+            originals[merged] = folder + "/chain-before"
             for name, paths in sets.items():
-                self._judge(candidate.but(env_files=paths), name, paths, place)
+                lain = self.stack.cli.but(files=before_files, env_files=[originals.get(path, path) for path in paths])
+                self._judge(candidate.but(env_files=paths), lain, name, place)
             started = candidate.but(env_files=[place.get(path, path) for path in self.stack.env_files])
             model = started.model()
             self.model = model.get("services") or {}
@@ -195,27 +204,35 @@ class Candidate:
             after = started.hashes()
         self._find_recreations(before, after)
 
-    def _judge(self, candidate: Any, name: str, paths: Sequence[str], place: Mapping[str, str]) -> None:
+    def _project_files(self, folder: str) -> List[str]:
+        """Return the compose files of the project without what is ours in them: with the user's override as he wrote it."""
+        own = self.stack.override
+        if not overrides.has_content(own.yours) and not own.below.strip():
+            return list(self.stack.base)
+        # Where ours are in it, so is the document that makes the generated files valid.
+        yours = overrides.Override(own.first, own.yours, {"none": ""} if own.roles else {}, own.below)
+        write_private(folder + "/yours.yml", overrides.join(yours, ()))
+        return self.stack.base + [folder + "/yours.yml"]
+
+    def _judge(self, candidate: Any, lain: Any, name: str, place: Mapping[str, str]) -> None:
+        """Raise Refused where compose refuses the new files with a set of env files. lain: the project with that set as all of it lies."""
         try:
             candidate.ask("config", "--quiet")
         except ChangeError as error:
             try:
                 # What was not valid before is not ours.
-                self.stack.cli.but(
-                    files=self.stack.base, env_files=[path for path in paths if path not in place.values()]
-                ).ask("config", "--quiet")
+                lain.ask("config", "--quiet")
             except ChangeError:
+                if name == LATER:
+                    return  # an older project need not be valid as 1.x would start it
                 self.left.append(
                     "with %s docker compose refuses the project's own files already: %s"
-                    % (name, self.stack.redact(str(error)))
+                    % (name, self.stack.redact(_named(str(error), place)))
                 )
                 return
-            text = str(error)
-            for real, temporary in place.items():
-                text = text.replace(temporary, real)
             raise Refused(
                 "%s would not be valid with %s: %s; nothing was changed"
-                % (self.stack.override_path, name, self.stack.redact(text))
+                % (self.stack.override_path, name, self.stack.redact(_named(str(error), place)))
             ) from None
 
     def _hashes_before(self) -> Dict[str, str]:
@@ -259,6 +276,13 @@ class Candidate:
         """Return the services that this run's roles mount something into."""
         wanted = [(plan.fragment.get("services") or {}).items() for plan in self.plans.values()]
         return sorted({name for items in wanted for name, item in items if item.get("volumes")})
+
+
+def _named(text: str, place: Mapping[str, str]) -> str:
+    """Return what compose says with the files' own names. place: {path: the file that stood for it}."""
+    for real, temporary in place.items():
+        text = text.replace(temporary, real)
+    return text
 
 
 def _known(plan: Plan) -> Dict[str, Any]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Container, Dict, List, Mapping, Optional, Tuple
 
 from ansible_collections.nself.prod.plugins.module_utils.change.changes import ChangeError
-from ansible_collections.nself.prod.plugins.module_utils.change.stack.part import Replace, Reset
+from ansible_collections.nself.prod.plugins.module_utils.change.stack.part import Replace, ReplaceMap, Reset
 
 FIRST = (
     "# Written by nself.prod, role by role. Your own content stands between the lines that say so, and stays as it is."
@@ -191,7 +191,8 @@ def yaml(value: Mapping[str, Any], indent: int = 0) -> str:
     for key, item in value.items():
         name = _scalar(str(key))
         if isinstance(item, Mapping) and item:
-            out.append("%s%s:\n%s" % (pad, name, yaml(item, indent + 1)))
+            tag = " !override" if isinstance(item, ReplaceMap) else ""
+            out.append("%s%s:%s\n%s" % (pad, name, tag, yaml(item, indent + 1)))
         elif isinstance(item, (list, tuple)) and item:
             tag = " !override" if isinstance(item, Replace) else ""
             lines = "".join("%s  - %s\n" % (pad, _scalar(entry)) for entry in item)

@@ -16,6 +16,10 @@ class Replace(List[Any]):
     """A list of a fragment that takes the place of the one that is there; others are added to it."""
 
 
+class ReplaceMap(Dict[str, Any]):
+    """A mapping of a fragment that takes the place of what is there; others are merged with it."""
+
+
 class Reset:
     """A value of a fragment that takes away what is there."""
 

@@ -60,6 +60,9 @@ class Transaction:
 
     def run(self) -> Dict[str, Any]:
         """Make the change and return what the module returns. Raises ChangeError where it was refused or taken back."""
+        unread = self.stack.unread()
+        if unread:
+            raise Refused(unread)
         self.stack.load()
         plans = {part.name: part.plan() for part in self.parts}
         for part in self.parts:

@@ -17,8 +17,6 @@ from ansible_collections.nself.prod.plugins.module_utils.change.stack import jwt
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.auth_settings import environment
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.part import Part, Plan, literal
 from ansible_collections.nself.prod.plugins.module_utils.change.tables import auth as table
-from ansible_collections.nself.prod.plugins.module_utils.deployment.env_chain import environment_name, meant_to_win
-from ansible_collections.nself.prod.plugins.module_utils.deployment.guide import is_variable
 from ansible_collections.nself.prod.plugins.module_utils.host import HostError
 from ansible_collections.nself.prod.plugins.module_utils.parse import dotenv
 from ansible_collections.nself.prod.plugins.module_utils.probe.http import Response, request
@@ -96,7 +94,6 @@ class Auth(Part):
         elif self._ends_tokens(choice):
             plan.left.append("the JWT key, its algorithm or the issuer is another one" + OVER)
         plan.settings.update(jwt.settings_of(choice, self.stack.variables, jwt.keys_of(found)))
-        plan.left += self._stale(plan.settings)
         return {name: "${%s}" % NAME for role in ("hasura", "auth") for name in self.stack.of(role)}
 
     def _ends_tokens(self, choice: jwt.Choice) -> bool:
@@ -107,18 +104,6 @@ class Auth(Part):
                 now = dict(now, issuer=now.get("issuer") or table.DEFAULT_ISSUER)
                 return any(now.get(name) != choice.config.get(name) for name in ("key", "type", "issuer"))
         return False
-
-    def _stale(self, settings: Dict[str, str]) -> List[str]:
-        """Return what to tell of files that were meant to win, and hold another key than `.env`, which does."""
-        own = dotenv.parse(self.stack.read(".env") or "").values
-        told = []
-        for file in meant_to_win(environment_name(own, {})):
-            values = dotenv.parse(self.stack.read(file) or "").values
-            filled = {name: value for name, value in values.items() if not is_variable(value)}
-            names = sorted(name for name in settings if filled.get(name, settings[name]) != settings[name])
-            if names:
-                told.append("%s has another %s than .env, which wins: take it out there" % (file, ", ".join(names)))
-        return told
 
     def _chosen(self, found: List[Dict[str, Any]]) -> jwt.Choice:
         # Once a run: a key that is made has to be the same however often it is asked for.
