@@ -98,6 +98,9 @@ class Part:
         """Return what is wanted. Raises Refused for what cannot be."""
         raise NotImplementedError
 
+    def fetch(self, changes: Changes) -> None:
+        """Fetch images that the user named, while all is as it was: one more on the host harms nobody. Raises Refused. In check mode, only note."""
+
     def prepare(self, changes: Changes) -> None:
         """Take the steps that the old stack has to take before any file changes. In check mode, which changes tells, only note them."""
 

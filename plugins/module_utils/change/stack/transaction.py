@@ -93,6 +93,8 @@ class Transaction:
     def _enforce(self, new: Candidate) -> None:
         guard = Guard(self.host, "stack" + random.token_hex(8), LONGEST, patience=300)
         self._make_room(new)
+        for part in self.parts:
+            part.fetch(self.changes)
         self._have_images(new)
         new.make_sure()
         anew = new.recreated + list(new.stale)
@@ -195,6 +197,8 @@ class Transaction:
 
     def _predict(self, new: Candidate) -> None:
         """Tell what a run would do."""
+        for part in self.parts:
+            part.fetch(self.changes)
         for part in self.parts:
             part.prepare(self.changes)
         new.write(self.changes)

@@ -11,7 +11,7 @@ from typing import Any, Dict, List, Optional, Set, Tuple
 
 from ansible_collections.nself.prod.plugins.module_utils.audit.checks.jwt import NAME
 from ansible_collections.nself.prod.plugins.module_utils.audit.checks.networks import REAL_AUTH
-from ansible_collections.nself.prod.plugins.module_utils.change.changes import Changes
+from ansible_collections.nself.prod.plugins.module_utils.change.changes import ChangeError, Changes, command
 from ansible_collections.nself.prod.plugins.module_utils.change.guard import Mismatch, Refused
 from ansible_collections.nself.prod.plugins.module_utils.change.stack import jwt
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.auth_settings import environment
@@ -25,6 +25,7 @@ from ansible_collections.nself.prod.plugins.module_utils.probe.http import Respo
 
 PROBE_ROLE = "nself_prod_probe"  # a role that nobody has a permission for
 GIVEN_KEYS = ("HASURA_JWT_KEY", "AUTH_JWT_SECRET")  # the guide's names, where they are given as settings
+PULL = 600.0  # seconds for an image
 OVER = ": access tokens in use end at once; applications fetch new ones with their refresh token, else users log in once more"
 REFUSES = ("invalid-jwt", "jwt-invalid-claims", "jwt-missing-role-claims", "invalid-headers")
 
@@ -160,13 +161,22 @@ class Auth(Part):
         texts = [own.get(NAME, "")] + running + [self.stack.variables.get(NAME, "")]
         return jwt.candidates(texts, self.stack.variables)
 
-    def prepare(self, changes: Changes) -> None:
-        """Fetch the image that is asked for, which the transaction itself does not."""
+    def fetch(self, changes: Changes) -> None:
+        """Fetch the image that is asked for. Raises Refused where it cannot be had."""
         image = str(self.options.get("image") or "")
-        if image and self.stack.of("auth"):
-            there = self.stack.host.run(["docker", "image", "inspect", "--format", "{{.Id}}", "--", image], timeout=20)
-            if there.rc:
-                changes.run(["docker", "pull", "--quiet", image], "the image %s is pulled" % image, timeout=300)
+        if not image or not self.stack.of("auth"):
+            return
+        if self.stack.host.run(["docker", "image", "inspect", "--format", "{{.Id}}", "--", image], timeout=20).rc == 0:
+            return
+        try:
+            if not changes.check:
+                command(self.stack.host, ["docker", "pull", "--quiet", image], timeout=PULL)
+        except ChangeError as error:
+            raise Refused(
+                "auth_image: %s is not on this host and cannot be fetched (%s); see to it that `docker pull %s` works, or bring it by "
+                "`docker load`. Nothing was changed" % (image, error, image)
+            ) from None
+        changes.note("the image %s is pulled" % image)
 
     # -- and whether it is in force ----------------------------------------------------------------------------------
 
