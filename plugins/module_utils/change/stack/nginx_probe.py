@@ -10,8 +10,8 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from ansible_collections.nself.prod.plugins.module_utils.audit.model import Reason
 from ansible_collections.nself.prod.plugins.module_utils.audit.tables.web_probes import FOREIGN_ORIGIN
-from ansible_collections.nself.prod.plugins.module_utils.change.changes import ChangeError
 from ansible_collections.nself.prod.plugins.module_utils.change.guard import Mismatch
+from ansible_collections.nself.prod.plugins.module_utils.change.stack import reach
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.nginx_guards import EVERYWHERE, key_of
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.nginx_http import header_values, hsts
 from ansible_collections.nself.prod.plugins.module_utils.change.tables import nginx as table
@@ -86,10 +86,7 @@ def _plain(expression: str) -> str:
 
 def verify(stack: Any, service: str, wanted: Sequence[Expected]) -> None:
     """Ask every site. Raises Mismatch with what the first ones do instead."""
-    try:
-        address = stack.address(service)
-    except ChangeError:
-        address = "127.0.0.1"  # in the host's own network
+    address = reach.address(stack, service)
     _wait(stack.host, address, wanted)
     expires = time.monotonic() + PATIENCE
     left, bad = list(wanted), []  # type: List[Expected], List[str]

@@ -24,6 +24,7 @@ from ansible_collections.nself.prod.plugins.module_utils.change.changes import C
 from ansible_collections.nself.prod.plugins.module_utils.change.patient import Patient
 from ansible_collections.nself.prod.plugins.module_utils.change.sources import Sources
 from ansible_collections.nself.prod.plugins.module_utils.change.stack import override as overrides
+from ansible_collections.nself.prod.plugins.module_utils.change.stack import reach
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.compose_cli import Compose
 from ansible_collections.nself.prod.plugins.module_utils.deployment import compose as models
 from ansible_collections.nself.prod.plugins.module_utils.deployment.discovery import FOUND, LABEL, NONE
@@ -186,9 +187,8 @@ class Stack:
 
     def address(self, service: str) -> str:
         """Return the address of a service's container. Raises ChangeError where it has none."""
-        for entry in _networks(self.inspect(service) or {}).values():
-            if entry.get("IPAddress"):
-                return str(entry["IPAddress"])
+        for address in reach.own(self.inspect(service) or {}):
+            return address
         raise ChangeError("the container of %s has no address; look at `docker ps`" % service)
 
     def path(self, relative: str) -> str:

@@ -13,7 +13,7 @@ from ansible_collections.nself.prod.plugins.module_utils.audit.checks.jwt import
 from ansible_collections.nself.prod.plugins.module_utils.audit.checks.networks import REAL_AUTH
 from ansible_collections.nself.prod.plugins.module_utils.change.changes import ChangeError, Changes, command
 from ansible_collections.nself.prod.plugins.module_utils.change.guard import Mismatch, Refused
-from ansible_collections.nself.prod.plugins.module_utils.change.stack import jwt
+from ansible_collections.nself.prod.plugins.module_utils.change.stack import jwt, reach
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.auth_settings import environment
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.part import Part, Plan, literal
 from ansible_collections.nself.prod.plugins.module_utils.change.tables import auth as table
@@ -225,7 +225,7 @@ class Auth(Part):
     ) -> Response:
         port = self.stack.environment(service).get(*_PORTS["hasura" if service in self.stack.of("hasura") else "auth"])
         try:
-            stream = self.stack.host.connect(self.stack.address(service), int(str(port)), 5.0)
+            stream = self.stack.host.connect(reach.address(self.stack, service), int(str(port)), 5.0)
             text = json.dumps(body) if body is not None else ""
             return request(
                 stream, method, path, service, headers + ((("Content-Type", "application/json"),) if text else ()), text
