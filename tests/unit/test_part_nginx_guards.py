@@ -167,6 +167,25 @@ def test_users_come_as_hashes_into_a_file_that_only_nginx_reads():
         assert "plain" not in str(caught.value)
 
 
+def test_our_files_are_those_of_the_containers_users_where_docker_counts_others():
+    def remapped(uids, gids, running=True):
+        deployment = stack(answers={("nginx", "id"): Completed(0, "101\n", "")}, running=running)
+        deployment.host.files.update({"/proc/7/uid_map": uids, "/proc/7/gid_map": gids})
+        deployment.host.commands["docker info --format '{{json .SecurityOptions}}'"] = '["name=userns"]'
+        if running:
+            deployment.containers["nginx"] = {"Id": "1", "State": {"Running": True, "Pid": 7}}
+        return deployment
+
+    plan = planned(remapped("0 100000 65536\n", "0 200000 65536\n"))
+    item = next(entry for entry in plan.files if entry.path.endswith("/login"))
+    assert (item.uid, item.gid) == (100000, 200101)
+    assert (".nself-prod/nginx", 0o750, 100000, 200101) in plan.folders
+    with pytest.raises(Refused, match="no group 101"):
+        planned(remapped("0 100000 65536\n", "0 200000 100\n"))
+    with pytest.raises(Refused, match="start it with `docker compose up -d nginx`"):
+        planned(remapped("", "", running=False))
+
+
 def test_a_login_for_everything_that_there_is_already_stays_the_only_one():
     deployment = stack(extra={"conf.d/own.conf": "auth_basic x;\nauth_basic_user_file /etc/nginx/users;\n"})
     one = part(deployment)

@@ -14,7 +14,7 @@ from typing import Any, Callable, Dict, List, Mapping, Tuple
 from ansible_collections.nself.prod.plugins.module_utils.audit.checks.cors import origin_problem
 from ansible_collections.nself.prod.plugins.module_utils.change.changes import Changes
 from ansible_collections.nself.prod.plugins.module_utils.change.guard import Mismatch, Refused
-from ansible_collections.nself.prod.plugins.module_utils.change.stack import mounts, nginx_probe
+from ansible_collections.nself.prod.plugins.module_utils.change.stack import mounts, nginx_probe, nginx_workers
 from ansible_collections.nself.prod.plugins.module_utils.change.stack import nginx_http as render
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.nginx_copies import Copies
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.nginx_files import Configuration
@@ -38,7 +38,6 @@ from ansible_collections.nself.prod.plugins.module_utils.parse.nginx import name
 OURS = FOLDER + "/nginx"
 LOGS = "logs/nginx"
 ROTATION = "/etc/logrotate.d/nself-prod-nginx"
-WORKER, WORKER_GROUP = "nginx", 101  # as the official images have them
 USER_LINES = "NGINX_CONSOLE_USERS"
 _USER_LINE = re.compile(r"[^:\s]+:\$[^:\s]+\Z")
 _ROTATED = """# Made by nself.prod's role nginx.
@@ -138,9 +137,9 @@ class Nginx(Part):
         self._logs = self.options["logs_on_host"] and self._rotates(left)
         if self._logs:
             copies.log_twice()
-        group = self._worker_group(configuration)
+        owner, group = nginx_workers.owner(self.stack, self._service, configuration)
         plan = Plan(left=left + copies.left + guards.left)
-        plan.folders.append((OURS, 0o750, 0, group))
+        plan.folders.append((OURS, 0o750, owner, group))
         mounts = ["./%s:%s:ro" % (OURS, table.MOUNT)]
         files = {"http.conf": render.http_file(copies.missing, blocks)}
         files.update(render.headers_files(render.header_lines(self.options, copies.kept)))
@@ -163,14 +162,14 @@ class Nginx(Part):
             plan.files.append(File(relative, text, info.mode, info.uid, info.gid))
             self._mended.append(relative)
         # Read at each request, so a change of them needs no new container.
-        plan.files.append(File("%s/%s" % (OURS, LOGIN), self._user_lines(), 0o640, 0, group, secret=True))
-        plan.files.append(File("%s/%s" % (OURS, NOBODY), "", 0o640, 0, group))
+        plan.files.append(File("%s/%s" % (OURS, LOGIN), self._user_lines(), 0o640, owner, group, secret=True))
+        plan.files.append(File("%s/%s" % (OURS, NOBODY), "", 0o640, owner, group))
         if self._logs:
             outer = posixpath.dirname(LOGS)
             if not exists(self.stack.host, self.stack.path(outer)):
-                owner = self.stack.host.stat(self.stack.directory)
-                plan.folders.append((outer, 0o755, owner.uid, owner.gid))
-            plan.folders.append((LOGS, 0o750, 0, 0))
+                info = self.stack.host.stat(self.stack.directory)
+                plan.folders.append((outer, 0o755, info.uid, info.gid))
+            plan.folders.append((LOGS, 0o750, owner, 0))
             mounts.append("./%s:/var/log/nginx" % LOGS)
         plan.fragment = {"services": {self._service: {"volumes": mounts}}}
         self._shown = configuration.shown
@@ -291,29 +290,6 @@ class Nginx(Part):
         if not all(_USER_LINE.match(line) for line in lines):
             raise Refused("nginx_console_users: a user has no name, or a password that is no hash")
         return "".join(line + "\n" for line in sorted(lines))
-
-    def _worker_group(self, configuration: Configuration) -> int:
-        """Return the group of nginx's workers, which read who is let in."""
-        user = str(self.stack.services[self._service].get("user") or "")
-        uid, _colon, gid = user.partition(":")
-        if uid not in ("", "0", "root"):
-            if gid.isdigit():
-                return int(gid)
-            name = uid
-        else:
-            users = named(configuration.tree, "user")
-            if users and len(users[-1].args) > 1:
-                return self._id(["getent", "group", users[-1].args[1]], 2)
-            name = users[-1].first if users else WORKER
-        return self._id(["id", "-g", name], 0)
-
-    def _id(self, argv: List[str], field: int) -> int:
-        if self.stack.running(self._service):
-            done = self.stack.exec(self._service, argv)
-            parts = done.out.strip().split(":")
-            if done.rc == 0 and len(parts) > field and parts[field].isdigit():
-                return int(parts[field])
-        return WORKER_GROUP
 
     def _rotates(self, left: List[str]) -> bool:
         if self.stack.host.which("logrotate") is None:
