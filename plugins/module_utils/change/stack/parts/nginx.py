@@ -100,6 +100,8 @@ class Nginx(Part):
         super().__init__(stack, options, secrets)
         self._service = ""
         self._expected: List[nginx_probe.Expected] = []
+        self._answered = False  # whether a site answered before the change
+        self._left: List[str] = []
         self._mended: List[str] = []  # paths in the project
         self._copied: List[str] = []  # paths in the container
         self._logs = False
@@ -175,6 +177,12 @@ class Nginx(Part):
         self._shown = configuration.shown
         self._works_now()
         self._expected = nginx_probe.expected(configuration, guards, copies, self.options)
+        self._left = plan.left
+        if not self._expected:
+            plan.left.append(
+                "no site of nginx can be asked from this host (each listens on an address of its own, or for the PROXY protocol only), so "
+                "nobody has asked whether headers and guards are in force; `curl -I` from outside shows it"
+            )
         return plan
 
     def _works_now(self) -> None:
@@ -313,6 +321,10 @@ class Nginx(Part):
 
     # -- around the change -------------------------------------------------------------------------------------------------
 
+    def prepare(self, changes: Changes) -> None:
+        if not changes.check and self._service and self.stack.running(self._service):
+            self._answered = nginx_probe.answers(self.stack, self._service, self._expected)
+
     def validate(self) -> None:
         if not self._service:
             return
@@ -334,8 +346,16 @@ class Nginx(Part):
         self._rotation_written = changed and not changes.check
 
     def verify(self) -> None:
-        if self._service and self.stack.running(self._service):
-            nginx_probe.verify(self.stack, self._service, self._expected)
+        if not self._service or not self.stack.running(self._service):
+            return
+        if nginx_probe.verify(self.stack, self._service, self._expected) or not self._expected:
+            return
+        if self._answered:
+            raise Mismatch("nginx runs, but answers no request to any of its names any more")
+        self._left.append(
+            "nginx closes the connection without an answer to this host, whatever its name, so nobody has asked whether headers and guards are "
+            "in force; `curl -I` from where it answers shows it"
+        )
 
     def _reload(self) -> None:
         done = self.stack.exec(self._service, ["nginx", "-s", "reload"])
