@@ -81,7 +81,8 @@ class Part:
     """One role's part. stack: the deployment (stack.py); options: by the names of SPEC; secrets: by the names of SECRETS.
 
     The methods are called in the order in which they stand here; plan() once, and it reads only.
-    declared: settings of the guide for this part that the env files declare, as {name: value}, without secrets.
+    declared: settings of the guide for this part that the env files declare, as {name: value}, without secrets;
+    stays: what revert() found that nobody can take back, and what to do about it, one line each.
     """
 
     name = ""
@@ -93,6 +94,7 @@ class Part:
         self.options = options
         self.secrets = secrets
         self.declared: Dict[str, str] = {}
+        self.stays: List[str] = []
 
     def plan(self) -> Plan:
         """Return what is wanted. Raises Refused for what cannot be."""
