@@ -25,7 +25,7 @@ from ansible_collections.nself.prod.plugins.module_utils.change.guard import (
     Refused,
     process,
 )
-from ansible_collections.nself.prod.plugins.module_utils.change.stack import guide_options, mounts, undo
+from ansible_collections.nself.prod.plugins.module_utils.change.stack import guide_options, mounts, scaled, undo
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.candidate import Candidate
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.part import Part, Plan
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.recreate import STEADY, Recreation
@@ -68,6 +68,7 @@ class Transaction:
         new = Candidate(self.stack, plans, self.every_part)
         dry = Changes(self.host, check=True)
         new.write(dry)
+        scaled.keep(self.stack, new.recreated, new.model)
         for name in new.recreated:
             # One that does not see its files judges others; in a new container it sees them.
             if name in self.stack.of("nginx") and not mounts.stale(self.stack, name, {}):
@@ -126,6 +127,7 @@ class Transaction:
             for part in self.parts:
                 part.settle(self.changes)
             self.recreation.settled(anew)
+            scaled.settled(self.stack, anew, new.model, self.wait)
             for part in self.parts:
                 part.verify()
         except BaseException as error:
@@ -308,7 +310,9 @@ class Transaction:
                 }
                 for name, plan in new.plans.items()
             },
-            "left": [text for texts in left.values() for text in texts] + new.left,
+            "left": [text for texts in left.values() for text in texts]
+            + new.left
+            + scaled.left(new.recreated, new.model),
         }
 
 
