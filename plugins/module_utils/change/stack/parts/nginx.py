@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """nginx: TLS, headers, limits and who is let in, so that the sites of a later build are hardened as well.
 
-One file of ours is included at the top of http; generated files that would undo it are replaced by copies that do not. No site is touched.
+One file of ours is included at the top of http; generated files that would undo it are replaced by copies that do not. A site is left as
+it is but for lines that would undo it there.
 """
 
 from __future__ import annotations
