@@ -13,6 +13,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Set, 
 
 from ansible_collections.nself.prod.plugins.module_utils.audit.model import Reason
 from ansible_collections.nself.prod.plugins.module_utils.audit.tables.web_probes import FOREIGN_ORIGIN
+from ansible_collections.nself.prod.plugins.module_utils.change.changes import ChangeError
 from ansible_collections.nself.prod.plugins.module_utils.change.guard import Mismatch
 from ansible_collections.nself.prod.plugins.module_utils.change.stack import reach
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.nginx_guards import EVERYWHERE, key_of
@@ -115,12 +116,11 @@ def _plain(expression: str) -> str:
 
 def answers(stack: Any, service: str, wanted: Sequence[Expected]) -> bool:
     """Tell whether any site says anything to this host, before anything is changed."""
-    address = reach.address(stack, service)
     for one in wanted[:SILENT_TRIES]:
         try:
-            if _ask(stack.host, address, one, "GET", "/") is not None:
+            if _ask(stack.host, reach.address(stack, service), one, "GET", "/") is not None:
                 return True
-        except Mismatch:
+        except (ChangeError, Mismatch):
             continue
     return False
 

@@ -24,8 +24,10 @@ def said(service: Mapping[str, Any]) -> int:
     return next((int(count) for count in (service.get("scale"), deploy.get("replicas")) if count is not None), 1)
 
 
-def keep(stack: Any, services: Iterable[str], model: Model) -> None:
+def keep(stack: Any, services: Sequence[str], model: Model) -> None:
     """Raise Refused where compose would take away containers of a service, since `--scale` made more of them than its files say."""
+    if not services:
+        return
     ours = ["--filter", "label=%sproject=%s" % (LABEL, stack.project), "--filter", "label=%soneoff=False" % LABEL]
     argv = ["docker", "ps", "--format", '{{.Label "%sservice"}}' % LABEL] + ours
     try:
