@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import collections
 import time
-from typing import Any, Dict, Iterable, List, Mapping, Sequence
+from typing import Any, Collection, Dict, Iterable, List, Mapping, Sequence
 
 from ansible_collections.nself.prod.plugins.module_utils.change.changes import ChangeError
 from ansible_collections.nself.prod.plugins.module_utils.change.guard import Mismatch, Refused
@@ -46,24 +46,18 @@ def keep(stack: Any, services: Sequence[str], model: Model) -> None:
             )
 
 
-def settled(stack: Any, services: Sequence[str], model: Model, wait: float) -> None:
-    """Wait for every container of the services that run in several. Raises Mismatch."""
-    several = [name for name in services if said(model.get(name) or {}) > 1 and not ends_by_itself(model[name])]
+def settled(stack: Any, services: Sequence[str], model: Model, wait: float, unwell: Collection[str] = ()) -> None:
+    """Wait for every container of the services that run in several. unwell: those that were not well before. Raises Mismatch."""
+    several = [name for name in services if said(model.get(name) or {}) > 1 and name not in unwell]
+    several = [name for name in several if not ends_by_itself(model[name])]
     begun = time.monotonic()
     while several:
-        states = _states(stack, several)
-        bad = {name: text for name, texts in states.items() for text in texts if text != "well"}
-        short = [name for name in several if len(states[name]) < said(model[name])]
-        if not bad and not short:
+        bad = _bad(stack, several)
+        if not bad:
             return
         if time.monotonic() - begun > wait or "unhealthy" in bad.values():
-            name = (sorted(bad) or short)[0]
-            what = (
-                "is %s" % bad[name]
-                if bad
-                else "does not run: there are %d of %d" % (len(states[name]), said(model[name]))
-            )
-            raise Mismatch("one of the containers of %s %s" % (name, what))
+            name = sorted(bad)[0]
+            raise Mismatch("one of the %d containers of %s is %s" % (said(model[name]), name, bad[name]))
         time.sleep(1)
 
 
@@ -77,14 +71,17 @@ def left(services: Iterable[str], model: Model) -> List[str]:
     ]
 
 
-def _states(stack: Any, services: Sequence[str]) -> Dict[str, List[str]]:
-    """Return {service: "well", or what is wrong, of each of its containers}."""
-    out: Dict[str, List[str]] = {name: [] for name in services}
+def _bad(stack: Any, services: Sequence[str]) -> Dict[str, str]:
+    """Return {service: what one of its containers is} of those that are not well."""
+    out: Dict[str, str] = {}
     for item in project_containers(stack.host, stack.project):
         name = str(((item.get("Config") or {}).get("Labels") or {}).get(LABEL + "service"))
-        if name in out:
-            state = item.get("State") or {}
-            health = str((state.get("Health") or {}).get("Status") or "none")
-            runs = state.get("Running") and not state.get("Restarting")
-            out[name].append("not running" if not runs else "well" if health in ("none", "healthy") else health)
+        state = item.get("State") or {}
+        health = str((state.get("Health") or {}).get("Status") or "none")
+        if name not in services or out.get(name) == "unhealthy":
+            continue
+        if not state.get("Running") or state.get("Restarting"):
+            out[name] = "not running"
+        elif health not in ("none", "healthy"):
+            out[name] = health
     return out

@@ -176,7 +176,7 @@ class Transaction:
                 os.rmdir(path)
         known = isinstance(error, (ChangeError, HostError, Missing))
         reason = self.stack.redact(str(error) if known else "%s: %s" % (type(error).__name__, error))
-        reason += "".join("; %s" % line for part in prepared for line in part.stays)
+        reason += "".join("; %s" % line for part in self.parts for line in part.stays)
         if problems:
             return ChangeError("%s; putting it back met with: %s" % (reason, "; ".join(problems)))
         self.changes.changed = False
