@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import types
+
 import pytest
 from ansible_collections.nself.prod.plugins.module_utils.change.guard import Refused
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.transaction import Transaction
@@ -27,6 +29,37 @@ class Stack:
 
     def redact(self, text):
         return text
+
+
+class Registry:
+    """The engine of a host, and the part that fetches for it."""
+
+    def __init__(self):
+        self.images = set()
+
+    def run(self, argv, **_options):
+        return Completed(0 if argv[-1] in self.images else 1, "", "")
+
+    def fetch(self, _changes):
+        self.images.add("auth:2")
+
+
+def test_an_image_is_fetched_before_one_that_is_missing_stops_the_run(monkeypatch):
+    class Armed(Exception):
+        """What comes after the look at the images."""
+
+    def make_sure():
+        raise Armed
+
+    stack, registry = Stack(None), Registry()
+    stack.host = registry
+    monkeypatch.setattr(Transaction, "_make_room", lambda _self, _new: None)
+    new = types.SimpleNamespace(recreated=["auth"], model={"auth": {"image": "auth:2"}}, make_sure=make_sure)
+    with pytest.raises(Armed):
+        Transaction(stack, [registry], [], None, 1.0)._enforce(new)
+    new.model = {"auth": {"image": "auth:3"}}
+    with pytest.raises(Refused, match="auth:3 of auth is not on this host"):
+        Transaction(stack, [registry], [], None, 1.0)._enforce(new)
 
 
 def ask(*args):

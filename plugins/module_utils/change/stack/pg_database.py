@@ -15,6 +15,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence
 from ansible_collections.nself.prod.plugins.module_utils.audit.collect import psql
 from ansible_collections.nself.prod.plugins.module_utils.audit.facts import Unread
 from ansible_collections.nself.prod.plugins.module_utils.change.changes import ChangeError
+from ansible_collections.nself.prod.plugins.module_utils.change.stack import reach
 from ansible_collections.nself.prod.plugins.module_utils.host import Completed, HostError, first_line
 
 APPLICATION = "nself-prod-change"
@@ -131,7 +132,7 @@ class Database:
     def login(self, role: str, password: str, database: str, statements: str = "SELECT 1;") -> Optional[str]:
         """Log in over the network, as a service does, and run statements; return what was wrong, None where all went well."""
         port = self.stack.environment(self.service).get("PGPORT") or "5432"
-        where = [self.stack.address(self.service), port, role, database]
+        where = [reach.address(self.stack, self.service), port, role, database]
         try:
             done = self.stack.exec(
                 self.service,

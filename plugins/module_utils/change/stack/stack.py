@@ -25,6 +25,7 @@ from ansible_collections.nself.prod.plugins.module_utils.change.patient import P
 from ansible_collections.nself.prod.plugins.module_utils.change.sources import Sources
 from ansible_collections.nself.prod.plugins.module_utils.change.stack import compose_files, env_places
 from ansible_collections.nself.prod.plugins.module_utils.change.stack import override as overrides
+from ansible_collections.nself.prod.plugins.module_utils.change.stack import reach
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.compose_cli import Compose
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.part import Replace, ReplaceMap, literal
 from ansible_collections.nself.prod.plugins.module_utils.deployment.discovery import FOUND, LABEL, NONE
@@ -195,9 +196,8 @@ class Stack:
 
     def address(self, service: str) -> str:
         """Return the address of a service's container. Raises ChangeError where it has none."""
-        for entry in _networks(self.inspect(service) or {}).values():
-            if entry.get("IPAddress"):
-                return str(entry["IPAddress"])
+        for address in reach.own(self.inspect(service) or {}):
+            return address
         raise ChangeError("the container of %s has no address; look at `docker ps`" % service)
 
     def path(self, relative: str) -> str:

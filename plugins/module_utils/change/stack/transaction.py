@@ -25,7 +25,7 @@ from ansible_collections.nself.prod.plugins.module_utils.change.guard import (
     Refused,
     process,
 )
-from ansible_collections.nself.prod.plugins.module_utils.change.stack import guide_options, mounts, undo
+from ansible_collections.nself.prod.plugins.module_utils.change.stack import guide_options, mounts, scaled, undo
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.candidate import Candidate
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.part import Part, Plan
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.recreate import STEADY, Recreation
@@ -71,6 +71,7 @@ class Transaction:
         new = Candidate(self.stack, plans, self.every_part)
         dry = Changes(self.host, check=True)
         new.write(dry)
+        scaled.keep(self.stack, new.recreated, new.model)
         for name in new.recreated:
             # One that does not see its files judges others; in a new container it sees them.
             if name in self.stack.of("nginx") and not mounts.stale(self.stack, name, {}):
@@ -96,6 +97,8 @@ class Transaction:
     def _enforce(self, new: Candidate) -> None:
         guard = Guard(self.host, "stack" + random.token_hex(8), LONGEST, patience=300)
         self._make_room(new)
+        for part in self.parts:
+            part.fetch(self.changes)
         self._have_images(new)
         new.make_sure()
         anew = new.recreated + list(new.stale)
@@ -127,6 +130,7 @@ class Transaction:
             for part in self.parts:
                 part.settle(self.changes)
             self.recreation.settled(anew)
+            scaled.settled(self.stack, anew, new.model, self.wait)
             for part in self.parts:
                 part.verify()
         except BaseException as error:
@@ -175,6 +179,7 @@ class Transaction:
                 os.rmdir(path)
         known = isinstance(error, (ChangeError, HostError, Missing))
         reason = self.stack.redact(str(error) if known else "%s: %s" % (type(error).__name__, error))
+        reason += "".join("; %s" % line for part in self.parts for line in part.stays)
         if problems:
             return ChangeError("%s; putting it back met with: %s" % (reason, "; ".join(problems)))
         self.changes.changed = False
@@ -198,6 +203,8 @@ class Transaction:
 
     def _predict(self, new: Candidate) -> None:
         """Tell what a run would do."""
+        for part in self.parts:
+            part.fetch(self.changes)
         for part in self.parts:
             part.prepare(self.changes)
         new.write(self.changes)
@@ -306,7 +313,9 @@ class Transaction:
                 }
                 for name, plan in new.plans.items()
             },
-            "left": [text for texts in left.values() for text in texts] + new.left,
+            "left": [text for texts in left.values() for text in texts]
+            + new.left
+            + scaled.left(new.recreated, new.model),
         }
 
 
