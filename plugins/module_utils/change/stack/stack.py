@@ -23,9 +23,8 @@ from ansible_collections.nself.prod.plugins.module_utils.audit.tables.secret_nam
 from ansible_collections.nself.prod.plugins.module_utils.change.changes import ChangeError, text_of
 from ansible_collections.nself.prod.plugins.module_utils.change.patient import Patient
 from ansible_collections.nself.prod.plugins.module_utils.change.sources import Sources
-from ansible_collections.nself.prod.plugins.module_utils.change.stack import compose_files, env_places
+from ansible_collections.nself.prod.plugins.module_utils.change.stack import compose_files, env_places, reach
 from ansible_collections.nself.prod.plugins.module_utils.change.stack import override as overrides
-from ansible_collections.nself.prod.plugins.module_utils.change.stack import reach
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.compose_cli import Compose
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.part import Replace, ReplaceMap, literal
 from ansible_collections.nself.prod.plugins.module_utils.deployment.discovery import FOUND, LABEL, NONE
