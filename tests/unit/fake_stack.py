@@ -58,6 +58,12 @@ class FakeStack:
     def running(self, service):
         return bool((self.containers.get(service) or {}).get("State", {}).get("Running", service in self.containers))
 
+    def steady(self, service):
+        return self.running(service) and not (self.containers[service].get("State") or {}).get("Restarting")
+
+    def started(self):
+        return {name: self.role(name) for name in self.containers}
+
     def place(self, path):
         return self.path(path)
 
