@@ -58,6 +58,26 @@ made_anew() {
     docker ps --quiet --no-trunc --filter "label=com.docker.compose.service=$1" --filter status=running | grep -vxF -f /root/stackfaults-ids
 }
 
+# The user's own words about a service, in force: $1: service, the rest: lines of it.
+own_words() {
+    service=$1
+    shift
+    { printf 'services:\n  %s:\n' "$service"; printf '    %s\n' "$@"; } >"$override"
+    compose up --detach --no-deps --no-build --timeout 2 "$service" 2>/dev/null
+    wait_for 90 settled
+}
+no_own_words() {
+    rm "$override"
+    compose up --detach --no-deps --no-build --timeout 2 "$1" 2>/dev/null
+    wait_for 90 settled
+}
+
+# Docker has told a service to stop since the run began.
+told_to_stop() {
+    docker events --since "$(stat -c %Y /root/stackfaults-ids)" --until "$(date +%s)" --filter event=kill \
+        --filter "label=com.docker.compose.service=$1" | grep -q .
+}
+
 engine_stops() { systemctl stop docker.socket docker.service 2>/dev/null; }
 engine_starts() {
     systemctl reset-failed docker.service docker.socket 2>/dev/null || :

@@ -89,7 +89,7 @@ def test_who_lost_his_database_for_a_moment_is_waited_for(clock):
 
 def test_who_has_ended_does_not_run_unless_that_was_his_work(clock):
     ended = {"db": container(), "init": container(running=True)}
-    with pytest.raises(Mismatch, match="^init ran before"):
+    with pytest.raises(Mismatch, match=r"^init ran before and does not stay up any more \(it ended with 1\)"):
         proven(Stack(dict(ended), init=[container(running=False, ExitCode=1)]), clock, ending=["init"])
     proven(Stack(dict(ended), init=[container(running=False, ExitCode=0)]), clock, ending=["init"])
 

@@ -124,3 +124,15 @@ def test_a_call_that_failed_is_one_that_docker_may_still_work_for(tmp_path, monk
     assert not (tmp_path / "cut").exists()
     call.run("up", noted=True)
     assert stat.S_IMODE((tmp_path / "cut").stat().st_mode) == 0o600
+
+
+def test_what_a_rollback_met_with_is_told_in_short(stack):
+    calls = [" ".join(words) for words in undo.commands(stack, ["web", "old"], ["db"], [])]
+    outcome = "; ".join("`%s` ended with 1" % call for call in calls if " up " in call or "restart" in call)
+    outcome = outcome.replace("docker restart 7", "docker restart " + "7" * 64)
+    assert undo.in_short(outcome) == [
+        "`docker compose up web auth db` ended with 1",
+        "`docker compose up old` ended with 1",
+        "`docker restart 777777777777` ended with 1",
+    ]
+    assert undo.in_short("it did not run") == ["it did not run"]

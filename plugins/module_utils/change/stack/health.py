@@ -177,9 +177,9 @@ class Before:
         return UNHEALTHY
 
     def _words(self, name: str, problem: str) -> str:
-        what = (
-            "ran before and does not stay up any more"
-            if problem == UNSTEADY
-            else "was healthy before and is not any more"
-        )
+        item = self.stack.inspect(name) or {}
+        code = int((item.get("State") or {}).get("ExitCode") or 0)
+        what = "was healthy before and is not any more"
+        if problem == UNSTEADY:
+            what = "ran before and does not stay up any more" + (" (it ended with %d)" % code if code else "")
         return "%s %s: %s" % (name, what, last_words(self.stack, name))

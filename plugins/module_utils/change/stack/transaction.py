@@ -154,7 +154,7 @@ class Transaction:
     ) -> ChangeError:
         """Put everything back; return what to say."""
         outcome = guard.roll_back()
-        problems = [] if outcome == "ok" else [outcome]
+        problems = [] if outcome == "ok" else undo.in_short(outcome)
         self.stack.cli = self.stack.on_disk()
         ran = [name for name in touched if name in self.before.ran]
         try:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from typing import Any, Iterable, List, Sequence
 
 from ansible_collections.nself.prod.plugins.module_utils.change.changes import ChangeError
@@ -41,6 +42,8 @@ while [ "$left" -gt 0 ]; do
     left=$((left - 1))
 done
 """
+_CALL = re.compile(r"`env [^`]*docker compose [^`]* up ([^`]*)`")
+_OPTIONS = ANEW + ("--no-start",)
 STOP = 10  # seconds that Docker gives a container to stop where it is told no other time
 
 
@@ -89,6 +92,18 @@ def commands(
     if made:
         out.append(["sh", "-c", 'rmdir -- "$@" 2>/dev/null || true', "sh"] + list(made))
     return out
+
+
+def in_short(outcome: str) -> List[str]:
+    """Return what a rollback met with, without the words around its calls that say nothing to who reads it."""
+    short = _CALL.sub(
+        lambda found: (
+            "`docker compose up %s`" % " ".join(word for word in found.group(1).split() if word not in _OPTIONS)
+        ),
+        outcome,
+    )
+    short = re.sub(r"`sh -c [^`]*(docker restart \w{12})\w*`", r"`\1`", short)
+    return list(dict.fromkeys(short.split("; ")))
 
 
 def _still_up(stack: Stack, names: Sequence[str]) -> List[str]:
