@@ -39,6 +39,9 @@ at_rest() {
     ! systemctl is-active nself-prod-rollback.timer nself-prod-rollback.service | grep -qxE 'active|activating'
 }
 
+# The rollback itself met with nothing.
+put_back_well() { ! sed 1d /etc/nself-prod/rolled-back | grep . >&2; }
+
 # An image of the same service that does something else at its start: $1: image, $2: shell before the service's own command.
 image_that() {
     docker image inspect "$1" >/dev/null

@@ -93,6 +93,23 @@ def test_what_docker_goes_on_to_stop_is_started_again(stack, tmp_path):
     assert started.read_text() == "x\n"  # once is enough where it then runs
 
 
+def test_what_compose_never_came_to_start_is_not_in_the_way(stack, tmp_path):
+    argv = [words for words in undo.commands(stack, ["web", "old"], [], []) if undo.LEAVINGS in words][0]
+    assert argv[-4:] == [undo.TOUCHED, "app", "web", "old"]
+    docker, calls = tmp_path / "docker", tmp_path / "calls"
+    docker.write_text('#!/bin/sh\necho "$*" >>%s\ncase "$*" in *service=web) echo 123;; esac\n' % calls)
+    docker.chmod(0o755)
+    environment = dict(os.environ, PATH="%s:%s" % (tmp_path, os.environ["PATH"]))
+    for there in (False, True):
+        if there:
+            (tmp_path / "touched").touch()
+        subprocess.run(argv[:3] + [str(tmp_path / "touched")] + argv[4:], env=environment, check=True)
+        assert calls.exists() == there
+    lines = calls.read_text().splitlines()
+    assert len(lines) == 3 and lines[-1] == "rm --force -- 123"
+    assert all("status=created" in line and "project=app" in line for line in lines[:2])
+
+
 def test_the_process_of_compose_is_noted_while_it_changes_things(tmp_path, monkeypatch):
     monkeypatch.setattr(guard, "STATE", str(tmp_path))
     seen = []

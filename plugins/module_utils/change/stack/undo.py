@@ -28,6 +28,16 @@ STAND_IN = FOLDER + "/override.yml"  # for an override that compose refuses
 TOUCHED = STATE + "/touched"  # there from when the first container goes
 # Where no container was touched yet, none is made anew for nothing.
 ONCE_TOUCHED = ["sh", "-c", '[ ! -e "$0" ] || exec "$@"', TOUCHED]
+# What compose has made to take a container's place, and never started: where it was cut off, that is in the way of who makes it after it.
+# $0: there once a container was touched; $1: project; the rest: services.
+LEAVINGS = """[ -e "$0" ] || exit 0
+project=$1
+shift
+for service do
+    docker ps --all --quiet --no-trunc --filter status=created --filter label=com.docker.compose.replace \\
+        --filter "label=com.docker.compose.project=$project" --filter "label=com.docker.compose.service=$service"
+done | xargs -r docker rm --force --
+"""
 # Docker goes on to stop a container whoever has asked for it is gone, and until then it seems to run: so where a call of compose was cut
 # off, what is then stopped is started again. $0: there where one was; $1: project; $2: services; $3: seconds; the rest: how to start them.
 STILL_UP = """[ -e "$0" ] || exit 0
@@ -70,7 +80,7 @@ def commands(
     awake = [name for name in touched if name not in asleep]
     # nginx does not start as long as one is not there that it passes requests to.
     last = [name for name in awake if name in stack.of("nginx")]
-    out = []
+    out = [["sh", "-c", LEAVINGS, TOUCHED, stack.project] + list(touched)] if touched else []
     for names in ([name for name in awake if name not in last], last, asleep):
         if names:
             # What somebody had stopped stays so.
