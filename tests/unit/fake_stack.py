@@ -63,6 +63,12 @@ class FakeStack:
     def root(self, service):
         return ""  # no process of this machine
 
+    def steady(self, service):
+        return self.running(service) and not (self.containers[service].get("State") or {}).get("Restarting")
+
+    def started(self):
+        return {name: self.role(name) for name in self.containers}
+
     def place(self, path):
         return self.path(path)
 

@@ -379,10 +379,17 @@ def _literal(value: Any) -> Any:
 
 
 def write_private(path: str, text: str) -> None:
-    """Write a file that only root reads."""
+    """Write a file that only root reads, and that is there also when the power goes right after."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
         stream.write(text)
+        stream.flush()
+        os.fsync(descriptor)
+    folder = os.open(os.path.dirname(path) or ".", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def _networks(item: Mapping[str, Any]) -> Dict[str, Dict[str, Any]]:

@@ -27,8 +27,9 @@ from ansible_collections.nself.prod.plugins.module_utils.change.guard import (
 )
 from ansible_collections.nself.prod.plugins.module_utils.change.stack import guide_options, mounts, scaled, undo
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.candidate import Candidate
+from ansible_collections.nself.prod.plugins.module_utils.change.stack.health import Before
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.part import Part, Plan
-from ansible_collections.nself.prod.plugins.module_utils.change.stack.recreate import STEADY, Recreation
+from ansible_collections.nself.prod.plugins.module_utils.change.stack.recreate import STEADY, Recreation, ends_by_itself
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.stack import Stack, write_private
 from ansible_collections.nself.prod.plugins.module_utils.host import HostError
 
@@ -55,7 +56,8 @@ class Transaction:
         self.parts, self.every_part = list(parts), list(every_part)
         self.changes = changes
         self.wait = wait
-        self.recreation = Recreation(stack, wait)
+        self.before = Before(stack)
+        self.recreation = Recreation(stack, wait, self.before.unwell)
         self._made: List[str] = []  # folders, innermost first
 
     def run(self) -> Dict[str, Any]:
@@ -102,10 +104,10 @@ class Transaction:
         self._have_images(new)
         new.make_sure()
         anew = new.recreated + list(new.stale)
-        ran = [name for name in new.touched + list(new.stale) if self.stack.running(name)]
+        self.before.again(self.wait)
         self._made = new.folders()
         undo.stand_in(self.stack, new.stand_in)
-        guard.arm(new.files(), undo.commands(self.stack, new.touched, list(new.stale), self._made))
+        guard.arm(new.files(), undo.commands(self.stack, new.touched, list(new.stale), self._made, self.before.unwell))
         prepared: List[Part] = []
         try:
             self._watch()
@@ -118,7 +120,7 @@ class Transaction:
                 part.validate()
             write_private(undo.TOUCHED, "")
             if new.remove:
-                self.stack.cli.ask("rm", "--stop", "--force", *new.remove, timeout=120)
+                self.stack.cli.ask("rm", "--stop", "--force", *new.remove, timeout=120, noted=True)
                 for name in new.remove:
                     self.changes.note("the container of %s is removed" % name)
             addresses = self._addresses()
@@ -127,14 +129,17 @@ class Transaction:
                 self.changes.note("%s was made anew (%.0f s)" % (name, self.recreation.downtime.get(name, 0)))
             self._see_again(new)
             self._follow(addresses, anew)
+            self.before.watch()
             for part in self.parts:
                 part.settle(self.changes)
             self.recreation.settled(anew)
             scaled.settled(self.stack, anew, new.model, self.wait)
             for part in self.parts:
                 part.verify()
+            ending = [name for name, item in new.model.items() if ends_by_itself(item)]
+            self.before.hold(anew, new.remove, ending, self.wait)
         except BaseException as error:
-            raise self._taken_back(guard, error, prepared, new.touched + list(new.stale), ran) from error
+            raise self._taken_back(guard, error, prepared, new.touched + list(new.stale)) from error
         guard.disarm()
         undo.clear(self.stack)
         self._finish()
@@ -153,48 +158,58 @@ class Transaction:
         error: BaseException,
         prepared: Sequence[Part],
         touched: Sequence[str],
-        ran: Sequence[str],
     ) -> ChangeError:
-        """Put everything back; return what to say. ran: the services that ran before."""
+        """Put everything back; return what to say."""
         outcome = guard.roll_back()
-        problems = [] if outcome == "ok" else [outcome]
+        problems = [] if outcome == "ok" else undo.in_short(outcome)
         self.stack.cli = self.stack.on_disk()
+        ran = [name for name in touched if name in self.before.ran]
         try:
-            Recreation(self.stack, self.wait).settled(
-                [name for name in touched if self.stack.inspect(name)], patient=True
-            )
+            self.recreation.settled(ran, patient=True)
             time.sleep(STEADY)
             self.stack.refresh()
-            problems += ["%s does not run" % name for name in ran if not self.stack.steady(name)]
+            problems += ["%s does not run" % name for name in ran if not self.before.as_before(name)]
         except (ChangeError, HostError) as problem:
             problems.append(str(problem))
-        for part in reversed(prepared):
-            try:
-                part.revert()
-            except (ChangeError, HostError) as problem:
-                problems.append("%s: %s" % (part.name, problem))
+        problems += self._reverted(prepared)
         undo.clear(self.stack)
         for path in self._made:
             with contextlib.suppress(OSError):  # what somebody else has put there stays
                 os.rmdir(path)
-        known = isinstance(error, (ChangeError, HostError, Missing))
-        reason = self.stack.redact(str(error) if known else "%s: %s" % (type(error).__name__, error))
+        return self._ended(error, problems, "files and containers were put back as they were")
+
+    def _reverted(self, begun: Sequence[Part]) -> List[str]:
+        """Have these parts take back what they did, the last one first; return what could not be."""
+        problems = []
+        for part in reversed(begun):
+            try:
+                part.revert()
+            except Exception as problem:  # whatever it is, the others have their turn, and the cause is told
+                problems.append(self.stack.redact("%s: %s" % (part.name, _words(problem))))
+        return problems
+
+    def _ended(self, error: BaseException, problems: Sequence[str], well: str) -> ChangeError:
+        """Return what to say of a change that was taken back. well: what is so where nothing was met with."""
+        reason = self.stack.redact(_words(error))
         reason += "".join("; %s" % line for part in self.parts for line in part.stays)
         if problems:
             return ChangeError("%s; putting it back met with: %s" % (reason, "; ".join(problems)))
         self.changes.changed = False
-        return ChangeError("%s; files and containers were put back as they were" % reason)
+        return ChangeError("%s; %s" % (reason, well))
 
     def _settle_only(self) -> None:
-        for part in self.parts:
-            try:
-                part.settle(self.changes)
-            except BaseException:
-                part.revert()
-                raise
-        if self.changes.changed:
+        begun: List[Part] = []
+        try:
             for part in self.parts:
-                part.verify()
+                begun.append(part)
+                part.settle(self.changes)
+            if self.changes.changed:
+                for part in self.parts:
+                    part.verify()
+        except BaseException as error:
+            raise self._ended(
+                error, self._reverted(begun), "what was set was put back, and files and containers are as they were"
+            ) from error
         self._finish()
 
     def _finish(self) -> None:
@@ -315,7 +330,8 @@ class Transaction:
             },
             "left": [text for texts in left.values() for text in texts]
             + new.left
-            + scaled.left(new.recreated, new.model),
+            + scaled.left(new.recreated, new.model)
+            + self.before.told(),
         }
 
 
@@ -339,6 +355,11 @@ class Lock:
 def finish_earlier(host: Any, check: bool) -> None:
     """See to it that no half-done change of an earlier run is there."""
     Guard(host, "none", LONGEST, patience=300).make_way(check)
+
+
+def _words(error: BaseException) -> str:
+    known = isinstance(error, (ChangeError, HostError, Missing))
+    return str(error) if known else "%s: %s" % (type(error).__name__, error)
 
 
 def _services_of(plan: Plan) -> "set[str]":
