@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The closed loop: break one thing on a hardened host, and harden.yml with the tag of the role that its check names has to mend it.
 
-    loop.py CONTAINER --inventory INVENTORY --host NAME [--lean|--lean-deployment] [--hardened] [--only PATTERN] [--options JSON] [--results FILE]
+    loop.py CONTAINER --inventory INVENTORY --host NAME [--lean|--lean-deployment] [--hardened] [--only PATTERN] [--resume] [--options JSON] [--results FILE]
 
 Nothing is mended by hand: after each break harden.yml runs, and every verdict has to be as before the break.
 """
@@ -28,8 +28,8 @@ from truth.mending import LEAN, VARIABLES, mendable, roles_of, together  # noqa:
 from truth.run import compare, difference  # noqa: E402
 from truth.target import OPTIONS, ROOT, Failed, Target  # noqa: E402
 
-# Roles whose files are made from the project's own: those are as before the break now, so the role's are to be so too.
-REMADE = frozenset({"nginx"})
+# What the role nginx makes copies of where it has to: the files are as before the break in the end, so the copies are to be so too.
+COPIED = ("/nginx/includes/", "/nginx/conf.d/")
 
 
 class Hardener:
@@ -83,11 +83,15 @@ def attempt(target, hardener, mutation, baseline):
     # What the break brought along is of no use to the next one; what the role mended is not undone by that.
     try:
         target.sh(mutation.mends)
-        if REMADE.intersection(roles_of(mutation)):
-            hardener.run(roles_of(mutation))
     except Failed as error:
         if mistakes:
             mistakes.append("and mending it by hand failed: %s" % error)
+    back = mending_deployment.BACK.get(mutation.name)
+    if back or any(path in mutation.breaks for path in COPIED):
+        try:
+            hardener.run(roles_of(mutation), back)
+        except Failed as error:
+            mistakes.append("and the way back failed: %s" % error)
     target.sh("rm -rf $kept")
     return seconds, mistakes
 
@@ -128,6 +132,7 @@ def main():
     parser.add_argument("--lean-deployment", action="store_true", help="only those that stand for a deployment's roles")
     parser.add_argument("--hardened", action="store_true", help="it is hardened already")
     parser.add_argument("--only", default="*", help="pattern of names, checks or roles")
+    parser.add_argument("--resume", action="store_true", help="not those that the results say were mended")
     parser.add_argument("--options", default=json.dumps(OPTIONS), help="JSON: options of the audit")
     parser.add_argument("--results", help="file for the results, JSON")
     given = parser.parse_args()
@@ -149,8 +154,11 @@ def main():
         print("       %5.1f s  hardened" % (time.monotonic() - started), flush=True)
     target.audit()  # compiles it on the host
     baseline = target.calm_audit()
-    results = Results(given.results, keep=given.only != "*")
+    results = Results(given.results, keep=given.resume or given.only != "*")
+    known = [item["name"] for item in results.earlier if given.resume and not item["mistakes"]]
     for item in chosen:
+        if item.name in known:
+            continue
         seconds, mistakes = attempt(target, hardener, item, baseline)
         roles = roles_of(item)
         results.add(
@@ -173,7 +181,7 @@ def main():
                 print("                  left behind: %s" % left, flush=True)
     failed = sum(1 for item in results.new if item["mistakes"])
     print("%d mended, %d not" % (len(results.new) - failed, failed))
-    sys.exit(1 if failed or not results.new else 0)
+    sys.exit(1 if failed or not (results.new or known) else 0)
 
 
 if __name__ == "__main__":

@@ -49,7 +49,8 @@ MORE: tuple[Mutation, ...] = (
         for name, why in HELD_BACK.items()
         if why == PUBLISHED
     ),
-    in_spite(mending_deployment.SIGN_IN, *mending_deployment.PAST_THE_LIMIT),
+    *(in_spite(name, *past) for name, past in mending_deployment.PAST.items()),
+    *mending_deployment.MORE,
 )
 
 # Those that stand for their roles where time is short: no deployment is needed for them.

@@ -174,3 +174,24 @@ def test_the_rotation_comes_and_goes_and_is_taken_back(tmp_path, monkeypatch):
     assert "copytruncate" in (tmp_path / "rotation").read_text()
     one.revert()
     assert not (tmp_path / "rotation").exists()
+
+
+def test_a_change_that_nginx_was_not_told_of_comes_into_force(monkeypatch):
+    late = ["/etc/nginx/sites/api.conf"]
+    monkeypatch.setattr(nginx_probe, "running_unit", lambda stack, service: {"service": service})
+    monkeypatch.setattr(nginx_probe, "processes_of", lambda host, ids: {"1": ["7", "8"]})
+    monkeypatch.setattr(nginx_probe.collected, "not_loaded", lambda host, unit: late[0] if unit["pids"] else "")
+    deployment = stack("mended")
+    one = part(deployment)
+    one.plan()
+    changes = Changes(deployment.host, check=True)
+    one.settle(changes)
+    reload_ = ("nginx", ["nginx", "-s", "reload"])
+    assert "nginx reads nginx/sites/api.conf again" in str(changes.result())
+    assert reload_ not in [item[:2] for item in deployment.ran]
+    one.settle(Changes(deployment.host, check=False))
+    assert reload_ in [item[:2] for item in deployment.ran]
+    late[0] = ""
+    changes = Changes(deployment.host, check=False)
+    one.settle(changes)
+    assert not changes.changed

@@ -46,6 +46,25 @@ def test_services_can_be_chosen_and_the_rest_is_told():
         switched(["hasurra"])
 
 
+URL = "postgresql://app:%s@%s:5432/demo_db"
+
+
+@pytest.mark.parametrize(
+    ("filled_in", "written", "out"),
+    [
+        ({"URL": URL % ("other", "postgres")}, {"URL": URL % ("${APP_PASSWORD}", "postgres")}, ["api"]),
+        ({"URL": URL % ("wanted", "postgres")}, {"URL": URL % ("${APP_PASSWORD}", "postgres")}, []),
+        ({"URL": URL % ("before", "postgres")}, {"URL": URL % ("${NSELF_APP_PASSWORD}", "postgres")}, []),
+        ({"URL": URL % ("other", "elsewhere.example.test")}, {}, []),
+        ({"PGHOST": "postgres", "PGUSER": "app", "PGPASSWORD": "other"}, {}, ["api"]),
+        ({"PGHOST": "postgres", "PGUSER": "another", "PGPASSWORD": "other"}, {}, []),
+    ],
+)
+def test_who_logs_in_as_the_role_already_is_not_locked_out(filled_in, written, out):
+    services, raw = {"api": {"environment": filled_in}}, {"api": {"environment": written}}
+    assert pg_app_role.locked_out(services, raw, ["postgres"], "app", "wanted") == out
+
+
 def test_the_role_is_made_without_powers_and_its_password_in_no_log():
     wish = pg_app_role.Wish("nself_app", ("auth",))
     steps = pg_app_role.steps(state(schemas={"public": SCHEMA, "auth": SCHEMA}), wish, "SCRAM-SHA-256$x")

@@ -10,8 +10,13 @@ import pytest
 from ansible_collections.nself.prod.plugins.module_utils.change.changes import ChangeError
 from ansible_collections.nself.prod.plugins.module_utils.change.guard import Refused
 from ansible_collections.nself.prod.plugins.module_utils.change.stack import override
-from ansible_collections.nself.prod.plugins.module_utils.change.stack.candidate import Candidate, _others_write
-from ansible_collections.nself.prod.plugins.module_utils.change.stack.part import Plan
+from ansible_collections.nself.prod.plugins.module_utils.change.stack.candidate import (
+    FILES_LABEL,
+    Candidate,
+    _others_write,
+    _with_labels,
+)
+from ansible_collections.nself.prod.plugins.module_utils.change.stack.part import File, Plan
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.stack import LATER
 from ansible_collections.nself.prod.plugins.module_utils.host import FileInfo
 from ansible_collections.nself.prod.plugins.module_utils.parse import dotenv
@@ -201,3 +206,21 @@ def test_what_would_break_a_start_by_nself_1x_is_refused(tmp_path):
     project.env_sets = lambda: {LATER: [project.path(".env"), project.path(".env.local")]}
     with pytest.raises(Refused, match="nself 1.x"):
         candidate(project, {"REDIS_PASSWORD": "n" * 32})
+
+
+def test_a_container_is_made_anew_for_the_same_text_where_somebody_changed_the_file_since():
+    def label(there, now, wanted="x"):
+        config = {"Config": {"Labels": {FILES_LABEL + "nginx": now}}}
+        host = FakeHost({"/srv/app/a.conf": there} if there is not None else {})
+        stack = FakeStack(services={"nginx": {}}, host=host, containers={"nginx": config})
+        plan = Plan(files=[File("a.conf", wanted, services=("nginx",))])
+        return _with_labels({}, "nginx", plan, stack)["services"]["nginx"]["labels"][FILES_LABEL + "nginx"]
+
+    made = label(None, "")
+    assert label("x", made) == made
+    assert label("changed by hand", made) == made + "-1"
+    assert label("x", made + "-1") == made + "-1"
+    assert label("changed by hand", made + "-1") == made + "-2"
+    # A new text needs no count, and neither does an old one.
+    assert label("x", made + "-1", "y") == label("x", "", "y") != made
+    assert label("x", "of another text") == made

@@ -54,6 +54,13 @@ def _nginx(host: Any, unit: Mapping[str, Any]) -> Nginx:
     )
 
 
+def not_loaded(host: Any, unit: Mapping[str, Any]) -> str:
+    """Return the file that changed after a container's nginx read its files, "" where none did. Raises HostError, Missing."""
+    titles, files = _titles(host, unit), Files(host, root_of(unit["pid"]))
+    _tree(files, _config(titles, unit))
+    return _changed(host, titles, files)
+
+
 # -- its processes -------------------------------------------------------------------------------------------------------
 
 

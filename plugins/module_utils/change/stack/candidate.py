@@ -12,7 +12,7 @@ from ansible_collections.nself.prod.plugins.module_utils.change.changes import C
 from ansible_collections.nself.prod.plugins.module_utils.change.guard import Refused
 from ansible_collections.nself.prod.plugins.module_utils.change.stack import env_places, env_text, mounts, shared
 from ansible_collections.nself.prod.plugins.module_utils.change.stack import override as overrides
-from ansible_collections.nself.prod.plugins.module_utils.change.stack.part import Plan
+from ansible_collections.nself.prod.plugins.module_utils.change.stack.part import File, Plan
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.recreate import ends_by_itself, layers
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.stack import LATER, RUNTIME, Stack, write_private
 from ansible_collections.nself.prod.plugins.module_utils.deployment.render import env_file
@@ -132,7 +132,7 @@ class Candidate:
         self._take_out_what_is_gone(new)
         for role, plan in self.plans.items():
             known = _known(plan)
-            fragment = _with_labels(plan.fragment, role, plan)
+            fragment = _with_labels(plan.fragment, role, plan, self.stack)
             new.roles[role] = overrides.document(fragment, role, known)
             if not fragment and len(known) == 1:
                 del new.roles[role]
@@ -299,21 +299,39 @@ def _known(plan: Plan) -> Dict[str, Any]:
     return out
 
 
-def _with_labels(fragment: Mapping[str, Any], role: str, plan: Plan) -> Dict[str, Any]:
+def _with_labels(fragment: Mapping[str, Any], role: str, plan: Plan, stack: Stack) -> Dict[str, Any]:
     """Return the fragment with a label that changes with the text of the files that a service reads only when it is made."""
-    texts: Dict[str, List[str]] = {}
+    files: Dict[str, List[File]] = {}
     for entry in plan.files:
         for service in entry.services:
-            texts.setdefault(service, []).append("%s\0%s" % (entry.path, entry.text))
-    if not texts:
+            files.setdefault(service, []).append(entry)
+    if not files:
         return dict(fragment)
     out = dict(fragment)
     out["services"] = {name: dict(item) for name, item in (fragment.get("services") or {}).items()}
-    for service, parts in texts.items():
-        digest = hashlib.sha256("\0".join(sorted(parts)).encode("utf-8")).hexdigest()[:16]
+    for service, entries in files.items():
+        label = FILES_LABEL + role
+        config = (stack.inspect(service) or {}).get("Config") or {}
         mine = out["services"].setdefault(service, {})
-        mine["labels"] = dict(mine.get("labels") or {}, **{FILES_LABEL + role: digest})
+        value = _label(entries, str((config.get("Labels") or {}).get(label) or ""), stack)
+        mine["labels"] = dict(mine.get("labels") or {}, **{label: value})
     return out
+
+
+def _label(entries: Sequence[File], now: str, stack: Stack) -> str:
+    """Return the label for these files. now: what the container has.
+
+    Where somebody changed a file since, the container may have read that, and it sees no other in the place of a mounted one. So then it
+    is made anew for the same text too: the label counts how often.
+    """
+    parts = sorted("%s\0%s" % (entry.path, entry.text) for entry in entries)
+    digest = hashlib.sha256("\0".join(parts).encode("utf-8")).hexdigest()[:16]
+    made_for, _dash, count = now.partition("-")
+    if made_for != digest:
+        return digest
+    if all(stack.read(entry.path) == entry.text for entry in entries):
+        return now
+    return "%s-%d" % (digest, (int(count) if count.isdigit() else 0) + 1)
 
 
 def _others_write(host: Any, folder: str) -> bool:

@@ -11,13 +11,16 @@ import time
 from dataclasses import dataclass, field
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Set, Tuple
 
-from ansible_collections.nself.prod.plugins.module_utils.audit.model import Reason
+from ansible_collections.nself.prod.plugins.module_utils.audit.collect import nginx as collected
+from ansible_collections.nself.prod.plugins.module_utils.audit.collect.containers import processes_of
+from ansible_collections.nself.prod.plugins.module_utils.audit.model import Missing, Reason
 from ansible_collections.nself.prod.plugins.module_utils.audit.tables.web_probes import FOREIGN_ORIGIN
 from ansible_collections.nself.prod.plugins.module_utils.change.changes import ChangeError
 from ansible_collections.nself.prod.plugins.module_utils.change.guard import Mismatch
 from ansible_collections.nself.prod.plugins.module_utils.change.stack import reach
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.nginx_guards import EVERYWHERE, key_of
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.nginx_http import header_values, hsts
+from ansible_collections.nself.prod.plugins.module_utils.change.stack.units import running_unit
 from ansible_collections.nself.prod.plugins.module_utils.change.tables import nginx as table
 from ansible_collections.nself.prod.plugins.module_utils.deployment.nginx_sites import servers_of, sites_of
 from ansible_collections.nself.prod.plugins.module_utils.deployment.sites import Listen, Site
@@ -51,6 +54,17 @@ class Expected:
     refused: List[Tuple[str, str, str]] = field(default_factory=list)
     protocols: Tuple[str, ...] = ()
     tls: bool = True
+
+
+def not_loaded(stack: Any, service: str) -> List[str]:
+    """Return the file, if any, that changed after the running nginx read its files."""
+    unit = running_unit(stack, service)
+    members = processes_of(stack.host, [str((stack.inspect(service) or {}).get("Id"))])
+    try:
+        found = collected.not_loaded(stack.host, dict(unit, pids=[pid for pids in members.values() for pid in pids]))
+    except (Missing, HostError):
+        return []  # the audit tells that this is not known
+    return [found] if found else []
 
 
 def expected(configuration: Any, guards: Any, copies: Any, options: Mapping[str, Any]) -> List[Expected]:

@@ -111,7 +111,7 @@ def switch(
         here = sorted(key for key, url in told.items() if url[2] == database)
         elsewhere = sorted({url[2] for url in told.values() if url[2] != database})
         named = [key for key in USERS if given.get(key) in superusers]
-        if not told and not (named and given.get("PGHOST", given.get("POSTGRES_HOST", given.get("DB_HOST"))) in hosts):
+        if not told and not (named and _host(given) in hosts):
             continue
         if only and service not in only:
             left.append(
@@ -170,6 +170,39 @@ def still_used(services: Mapping[str, Mapping[str, Any]], name: str) -> List[str
             for key, value in (item.get("environment") or {}).items()
         )
     )
+
+
+def locked_out(
+    services: Mapping[str, Mapping[str, Any]],
+    raw: Mapping[str, Mapping[str, Any]],
+    hosts: Sequence[str],
+    name: str,
+    password: str,
+) -> List[str]:
+    """Return the services that log in as the role by the project's own files, with another password than it is to have."""
+    out = []
+    for service, item in sorted(services.items()):
+        written = raw_service.environment(raw.get(service) or {})
+        given = {
+            key: str(value)
+            for key, value in (item.get("environment") or {}).items()
+            # What refers to the setting follows it.
+            if value is not None and SETTING not in str(written.get(key))
+        }
+        told = []
+        for value in given.values():
+            url = of_url(value)
+            if url and url[0] == name and url[1] in hosts:
+                told.append(unquote(urlsplit(value).password or ""))
+        if any(given.get(key) == name for key in USERS) and _host(given) in hosts:
+            told += [given[key] for key in PASSWORDS if key in given]
+        if any(text != password for text in told):
+            out.append(service)
+    return out
+
+
+def _host(given: Mapping[str, str]) -> Optional[str]:
+    return given.get("PGHOST", given.get("POSTGRES_HOST", given.get("DB_HOST")))
 
 
 # -- what it may do ---------------------------------------------------------------------------------------------------

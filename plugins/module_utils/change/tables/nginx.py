@@ -276,3 +276,19 @@ ZONES = (Zone("sign_in", "10r/m", 10), Zone("graphql", "300r/m", 100), Zone("gen
 
 def single(name: str) -> Optional[Single]:
     return next((item for item in SINGLES if item.name == name), None)
+
+
+# For logrotate, where nginx's logs lie on the host: their folder has to be filled in.
+ROTATED = """# Made by nself.prod's role nginx.
+%s/*.log {
+    daily
+    maxsize 100M
+    rotate 14
+    compress
+    delaycompress
+    missingok
+    notifempty
+    copytruncate
+    su root root
+}
+"""

@@ -41,19 +41,6 @@ LOGS = "logs/nginx"
 ROTATION = "/etc/logrotate.d/nself-prod-nginx"
 USER_LINES = "NGINX_CONSOLE_USERS"
 _USER_LINE = re.compile(r"[^:\s]+:\$[^:\s]+\Z")
-_ROTATED = """# Made by nself.prod's role nginx.
-%s/*.log {
-    daily
-    maxsize 100M
-    rotate 14
-    compress
-    delaycompress
-    missingok
-    notifempty
-    copytruncate
-    su root root
-}
-"""
 _ACCESS = {"type": "str", "choices": [USERS, CLOSED, OPEN], "default": USERS}
 
 
@@ -334,15 +321,18 @@ class Nginx(Part):
             raise Mismatch("nginx refuses its new configuration: %s" % self._in_project(said(done.err)))
 
     def settle(self, changes: Changes) -> None:
-        if self._mended and self.stack.running(self._service):
-            changes.note("nginx reads %s again" % ", ".join(self._mended))
+        running = bool(self._service) and self.stack.running(self._service)
+        # What somebody changed without telling nginx was judged in the plan, with all that it would start with.
+        due = running and (self._mended or list(map(self._shown, nginx_probe.not_loaded(self.stack, self._service))))
+        if due:
+            changes.note("nginx reads %s again" % ", ".join(due))
             if not changes.check:
                 self._reload()
         self._rotation_before = changes.read(ROTATION)
         if self._logs:
-            changed = changes.file(ROTATION, _ROTATED % self.stack.path(LOGS))
+            changed = changes.file(ROTATION, table.ROTATED % self.stack.path(LOGS))
         else:
-            ours = (self._rotation_before or "").startswith(_ROTATED.partition("\n")[0])
+            ours = (self._rotation_before or "").startswith(table.ROTATED.partition("\n")[0])
             changed = ours and changes.absent(ROTATION)
         self._rotation_written = changed and not changes.check
 

@@ -142,6 +142,12 @@ class PostgresAudit(Part):
         )
         if not pg_app_role.PASSWORD.match(self.password):
             raise Refused("%s has to be 32 to 128 letters and digits: it stands in URLs" % pg_app_role.SETTING)
+        out = pg_app_role.locked_out(services, self.stack.raw, self._hosts(), self.app, self.password)
+        if out:
+            raise Refused(
+                "%s log in as %s by the project's own files, with another password than %s: name a role of another name, as nself_app, "
+                "or give that password as postgres_audit_app_password" % (", ".join(out), self.app, pg_app_role.SETTING)
+            )
         plan.settings[pg_app_role.SETTING] = self.password
         plan.database_urls = self._switch.urls
         if self._switch.environment:
