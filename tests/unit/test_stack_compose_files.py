@@ -40,6 +40,9 @@ class Stack:
         sets = {"bare": [P + ".env"], "start": [P + ".env.runtime"]}
         return {name: [path for path in paths if path in self.host.files] for name, paths in sets.items()}
 
+    def started(self):
+        return {}  # how they run is not asked before it is known what starts them
+
     def unread(self):
         return compose_files.unread(self, self.inspected)
 

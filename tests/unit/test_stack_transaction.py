@@ -91,7 +91,7 @@ class Step(Part):
     """A part that says what is done with it, and fails where it is told to."""
 
     def __init__(self, name, log, **fails):
-        self.name, self.log, self.fails = name, log, fails
+        self.name, self.log, self.fails, self.stays = name, log, fails, []
 
     def _do(self, what):
         self.log.append("%s %s" % (what, self.name))
