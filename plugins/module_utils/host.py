@@ -90,10 +90,10 @@ def _os_error(error: OSError, subject: str) -> HostError:
     return HostError(Reason.ERROR, subject, error.strerror or str(error))
 
 
-def open_strictly(path: str, flags: int) -> int:
-    """Return the descriptor of a path none of whose folders is a link. Raises OSError."""
+def open_strictly(path: str, flags: int, root: str = "/") -> int:
+    """Return the descriptor of a path below a root, none of whose folders is a link. Raises OSError."""
     parts = [part for part in path.split("/") if part]
-    folder = os.open("/", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    folder = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     for part in parts[:-1]:
         try:
             inner = os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)

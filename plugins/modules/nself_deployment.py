@@ -87,13 +87,20 @@ recreated:
   returned: success
   type: list
   elements: str
+restarted:
+  description:
+    - The services whose container was only started again, or would be, since it did not see any more what is mounted into it. Somebody had
+      put another file in the place of the one that was mounted, or of the one that it was mounted over.
+  returned: where there is a deployment
+  type: list
+  elements: str
 removed:
   description: The services whose container was removed, or would be.
   returned: where there is a deployment
   type: list
   elements: str
 order:
-  description: The services that were made anew, in layers, one after the other.
+  description: The services that were made anew or started again, in layers, one after the other.
   returned: success
   type: list
   elements: list

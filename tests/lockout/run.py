@@ -51,8 +51,12 @@ class Measured:
 
 def message(output):
     """Return the last error that Ansible printed, in one line."""
-    found = re.findall(r'^(?:fatal: .*?"msg": "(.*?)(?<!\\)"[,}]|\[ERROR\]: (?:Task failed: )?(.*))$', output, re.M)
-    return next((text for pair in reversed(found) for text in pair if text), "").strip()
+    found = re.findall(
+        r'^(?:fatal: .*?"msg": "(.*?)(?<!\\)"[,}]|\[ERROR\]: (?:Task failed: )?(?:Action failed: )?(.*(?:(?<=:)\n.+)?))$',
+        output,
+        re.M,
+    )
+    return next((text for pair in reversed(found) for text in pair if text), "").strip().replace("\n", " ")
 
 
 def difference(before, after):

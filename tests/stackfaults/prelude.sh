@@ -39,6 +39,9 @@ at_rest() {
     ! systemctl is-active nself-prod-rollback.timer nself-prod-rollback.service | grep -qxE 'active|activating'
 }
 
+# The rollback itself met with nothing.
+put_back_well() { ! sed 1d /etc/nself-prod/rolled-back | grep . >&2; }
+
 # An image of the same service that does something else at its start: $1: image, $2: shell before the service's own command.
 image_that() {
     docker image inspect "$1" >/dev/null
@@ -56,6 +59,26 @@ image_back() {
 # The container of a service that the run has made, if it runs already.
 made_anew() {
     docker ps --quiet --no-trunc --filter "label=com.docker.compose.service=$1" --filter status=running | grep -vxF -f /root/stackfaults-ids
+}
+
+# The user's own words about a service, in force: $1: service, the rest: lines of it.
+own_words() {
+    service=$1
+    shift
+    { printf 'services:\n  %s:\n' "$service"; printf '    %s\n' "$@"; } >"$override"
+    compose up --detach --no-deps --no-build --timeout 2 "$service" 2>/dev/null
+    wait_for 90 settled
+}
+no_own_words() {
+    rm "$override"
+    compose up --detach --no-deps --no-build --timeout 2 "$1" 2>/dev/null
+    wait_for 90 settled
+}
+
+# Docker has told a service to stop since the run began.
+told_to_stop() {
+    docker events --since "$(stat -c %Y /root/stackfaults-ids)" --until "$(date +%s)" --filter event=kill \
+        --filter "label=com.docker.compose.service=$1" | grep -q .
 }
 
 engine_stops() { systemctl stop docker.socket docker.service 2>/dev/null; }

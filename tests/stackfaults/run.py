@@ -33,6 +33,7 @@ from stackfaults.table import FAULTS
 
 HERE = pathlib.Path(__file__).resolve().parent
 LONGEST = 600  # seconds of a run
+NO_ANSWER = "No start of json char found"  # what Ansible says where a module ended without an answer
 # What every run is told: the audits before and after are not what is tried here, so they close no gate.
 OPTIONS = {"nself_harden_fail_on": "none", "nself_check_policy": {"nopasswd_users": ["deploy"]}}
 
@@ -93,7 +94,10 @@ def difference(before, after):
 
 def refusal(output):
     """Return what the change of the deployment said, without what the report says of it later."""
-    return message(output.split("PLAY [Report]")[0])
+    said = message(output.split("PLAY [Report]")[0])
+    # A module that was killed says nothing; then the report does.
+    found = re.search(r"it was ended in the middle and[^|\n]*(?:\n +[^|\n]+)*", output) if NO_ANSWER in said else None
+    return " ".join(found.group().split()) if found else said
 
 
 class Attempt:

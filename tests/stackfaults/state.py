@@ -75,8 +75,9 @@ def services():
             item["Image"][7:19],
             status,
             host["ReadonlyRootfs"],
+            item["Name"].lstrip("/"),  # by which others may find it
         )
-        out["service " + labels[LABEL + "service"]] = "%s %s %s readonly=%s" % parts
+        out["service " + labels[LABEL + "service"]] = "%s %s %s readonly=%s %s" % parts
     return out
 
 

@@ -69,11 +69,20 @@ PROJECT = (
         TAKEN_BACK,
         "express_api",
         ("containers",),
-        # Else the role sees what the service wrote into its image, and leaves it alone.
-        {"containers_disposable": ["express_api"]},
-        breaks="image_that %s 'date >/opt/started || exit 1'\ncompose up -d --no-build express_api 2>/dev/null\nwait_for 90 settled"
+        # It leaves no trace of that, or the role would see what the service writes into its image, and leave it alone.
+        breaks="image_that %s '[ -w /opt ] || exit 1'\ncompose up -d --no-build express_api 2>/dev/null\nwait_for 90 settled"
         % API,
         mends="image_back %s" % API,
+    ),
+    Fault(
+        "a service that becomes unhealthy once it was made anew",
+        TAKEN_BACK,
+        r"express_api (is|became) unhealthy.*alive",
+        ("containers",),
+        {"containers_disposable": ["express_api"]},
+        # It starts and runs in both forms; only its own check finds out that it cannot write any more.
+        breaks='own_words express_api \'healthcheck: {test: ["CMD-SHELL", "touch /opt/alive"], interval: 2s, retries: 2}\'',
+        mends="no_own_words express_api",
     ),
 )
 
@@ -123,8 +132,30 @@ MEANWHILE = (
         r"takes\s+back\s+by\s+itself",
         during="kill -KILL $(changer)",
         heals="wait_for 300 at_rest",
+        holds="put_back_well",
         lean=True,
         note="A watch on the host sees that the process is gone.",
+    ),
+    Fault(
+        "the change is killed (SIGKILL) while Docker still waits for a service to stop",
+        TAKEN_BACK,
+        r"takes\s+back\s+by\s+itself",
+        # It takes no notice of the signal, so Docker ends it only after that time.
+        breaks="own_words redis 'stop_signal: SIGWINCH' 'stop_grace_period: 20s'",
+        during="kill -KILL $(changer)",
+        at=WORDS + "told_to_stop redis",
+        heals="wait_for 300 at_rest",
+        holds="put_back_well",
+        mends="no_own_words redis",
+        note="The call of docker compose that lives on is ended too, and what Docker then stops is started again.",
+    ),
+    Fault(
+        "the server's key gets a wrong owner in the middle",
+        TAKEN_BACK,
+        r"server\.key",
+        ("postgres_tls",),
+        during="chown 4242 $project/.nself-prod/postgres/server/server.key",
+        at=WORDS + "[ -e $project/.nself-prod/postgres/server/server.key ]",
     ),
     Fault(
         "a second run at the same time",
@@ -150,6 +181,7 @@ MEANWHILE = (
         TAKEN_BACK,
         from_outside="reboot",
         heals="wait_for 300 at_rest",
+        holds="put_back_well",
         note="It is taken back when the host has booted.",
     ),
 )

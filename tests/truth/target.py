@@ -23,7 +23,7 @@ OPTIONS = json.loads((HERE / "options.json").read_text(encoding="utf-8"))
 COLLECTION = "ansible_collections/nself/prod/plugins"
 # What an audit says of a service that it, or the run before it, asked too often.
 TOO_OFTEN = re.compile(r"\b429\b|limits requests")
-CALM = 8  # audits at most until none is answered so
+CALM = 12  # audits at most until none is answered so
 PAUSE = 8.0  # seconds between them: the slowest limit of the roles forgets a request in twelve
 
 

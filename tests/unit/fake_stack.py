@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import posixpath
+
 from ansible_collections.nself.prod.plugins.module_utils.change.changes import ChangeError
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.override import Override
 from ansible_collections.nself.prod.plugins.module_utils.deployment.roles import role_of
@@ -42,6 +44,7 @@ class FakeStack:
         self.answers = answers or {}
         self.host = host or FakeHost({"/srv/app/" + name: text for name, text in (files or {}).items()})
         self.override = Override()
+        self.unused = set()  # services of profiles that are not switched on
         self._subnets = list(subnets)
         self.ran = []
 
@@ -57,8 +60,20 @@ class FakeStack:
     def running(self, service):
         return bool((self.containers.get(service) or {}).get("State", {}).get("Running", service in self.containers))
 
+    def root(self, service):
+        return ""  # no process of this machine
+
+    def steady(self, service):
+        return self.running(service) and not (self.containers[service].get("State") or {}).get("Restarting")
+
+    def started(self):
+        return {name: self.role(name) for name in self.containers}
+
     def place(self, path):
         return self.path(path)
+
+    def defined(self):
+        return set(self.services) | self.unused
 
     def stopped(self, service):
         return service in self.containers and not self.running(service)
@@ -85,7 +100,7 @@ class FakeStack:
         return "172.18.0.%d" % (10 + sorted(self.containers).index(service))
 
     def path(self, relative):
-        return "/srv/app/" + relative
+        return posixpath.join("/srv/app", relative)
 
     def read(self, relative):
         return self.host.files.get(self.path(relative))

@@ -115,6 +115,30 @@ def test_root_does_not_go_where_a_link_leads_that_came_later(place):
     assert sorted(os.listdir(str(other))) == ["absent", "keys"]
 
 
+def test_no_folder_is_made_where_a_link_leads_that_came_later(place):
+    home, other, guard = place / "home", place / "other", Guard(Systemd(), "a1")
+    (home / "app/deep").mkdir(parents=True)
+    (home / "app/deep/keys").write_text("old")
+    other.mkdir()
+    guard.arm([str(home / "app/deep/keys")], [])
+    shutil.rmtree(str(home))
+    home.symlink_to(other)
+    assert "app/deep cannot be made" in guard.roll_back()
+    assert os.listdir(str(other)) == []
+
+
+def test_folders_that_are_gone_are_made_one_in_the_other(place):
+    (place / "a b/c").mkdir(parents=True)
+    (place / "a b/c").chmod(0o2750)
+    (place / "a b/c/file").write_text("old\n")
+    guard = Guard(Systemd(), "a1")
+    guard.arm([str(place / "a b/c/file")], [])
+    shutil.rmtree(str(place / "a b"))
+    assert guard.roll_back() == "ok"
+    assert (place / "a b/c/file").read_text() == "old\n"
+    assert [(place / name).stat().st_mode & 0o7777 for name in ("a b", "a b/c")] == [0o755, 0o2750]
+
+
 def test_it_says_what_it_could_not_put_back(place):
     host = Systemd()
     Guard(host, "a1").arm([], [["false"]])
@@ -172,6 +196,91 @@ def test_a_run_that_still_changes_things_is_ended_first_with_all_it_started(plac
     assert applier.wait(timeout=5) == -9
     time.sleep(2)
     assert not late.exists()
+
+
+def child(place, pid, start=None, boot=None):
+    """Note a process as the one that a run has change things."""
+    if start is None:
+        with open("/proc/%d/stat" % pid, encoding="ascii") as stream:
+            start = int(stream.read().rpartition(")")[2].split()[19])
+    if boot is None:
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as stream:
+            boot = stream.read().strip()
+    (place / "etc/rollback/child").write_text("%d %d %s\n" % (pid, start, boot))
+
+
+def test_what_outlived_the_run_is_ended_before_anything_is_put_back(place):
+    host = Systemd()
+    late, cut = place / "late", place / "etc/rollback/cut"
+    Guard(host, "a1").arm([], [["sh", "-c", "[ ! -e %s ] || touch %s" % (cut, place / "was-cut")]])
+    words = "(sleep 2; touch %s) & sleep 60" % late
+    orphan = subprocess.Popen(["sh", "-c", words], start_new_session=True)
+    child(place, orphan.pid)
+    assert Guard(host, "a1").roll_back() == "ok"
+    assert orphan.wait(timeout=5) == -9 and (place / "was-cut").exists()
+    time.sleep(2)
+    assert not late.exists()
+
+
+def test_what_is_left_of_it_without_its_first_process_is_ended_too(place):
+    host, late = Systemd(), place / "late"
+    Guard(host, "a1").arm([], [])
+    orphan = subprocess.Popen(["sh", "-c", "(sleep 2; touch %s) & read -r go" % late], stdin=-1, start_new_session=True)
+    child(place, orphan.pid)
+    orphan.communicate(b"go\n")
+    assert Guard(host, "a1").roll_back() == "ok"
+    time.sleep(2)
+    assert not late.exists()
+
+
+def test_who_has_its_number_now_is_left_alone(place):
+    other = subprocess.Popen(["sleep", "60"], start_new_session=True)
+    try:
+        for given in ({"start": 1}, {"boot": "another"}):
+            host = Systemd()
+            Guard(host, "a1").arm([], [["test", "!", "-e", str(place / "etc/rollback/cut")]])
+            child(place, other.pid, **given)
+            assert Guard(host, "a1").roll_back() == "ok"
+            assert other.poll() is None
+    finally:
+        other.kill()
+        other.wait()
+
+
+def test_of_two_rollbacks_one_gives_way(place):
+    host = Systemd()
+    (place / "file").write_text("old\n")
+    Guard(host, "a1").arm([str(place / "file")], [])
+    (place / "file").write_text("new\n")
+    script = place / "etc/rollback/roll-back"
+    script.write_text(script.read_text().replace("flock -w 20", "flock -w 1"))
+    at_work = subprocess.Popen(["flock", guards.LOCK, "sleep", "60"], start_new_session=True)
+    with open("/proc/%d/stat" % at_work.pid, encoding="ascii") as stream:
+        start = stream.read().rpartition(")")[2].split()[19]
+    rolling = place / "etc/rollback/rolling"
+    try:
+        time.sleep(0.3)
+        rolling.write_text("%d %s\n" % (at_work.pid, start))
+        with pytest.raises(subprocess.CalledProcessError):
+            host.fire()
+        assert (place / "file").read_text() == "new\n"
+        # A run that hangs with the lock in its hand keeps no rollback away.
+        rolling.unlink()
+        host.fire()
+        assert (place / "file").read_text() == "old\n"
+    finally:
+        os.killpg(at_work.pid, 9)
+        at_work.wait()
+
+
+def test_the_rollback_is_waited_for_longer_than_systemd_does(place):
+    host = Systemd()
+    assert guards.Guard(host, "b2", patience=300)._longest() >= 540
+    guard = Guard(host, "a1", patience=300)
+    guard.arm([], [["true"], ["true"], ["true"]])
+    unit = (place / "units" / (guards.UNIT + ".service")).read_text()
+    seconds = int(unit.split("TimeoutStartSec=")[1].split()[0])
+    assert seconds >= 900 and guard._longest() > seconds and Guard(host, "other")._longest() > seconds
 
 
 def test_a_pid_that_was_given_away_since_is_left_alone(place):

@@ -346,6 +346,18 @@ def judged(facts):
     }
 
 
+@pytest.mark.parametrize(
+    ("status", "why"), [(429, "it limits requests"), (502, "the service behind it does not answer")]
+)
+def test_why_nothing_is_known_is_what_the_status_says(status, why):
+    facts, _requests = collect(b"HTTP/1.1 %d X\r\n\r\n" % status, https_site("a.example.com", upstreams=("hasura",)))
+    plain = {"status": 200, "headers": {"x-content-type-options": "nosniff"}}
+    site = facts["sites"][0]
+    site["answers"].insert(0, dict(site["answers"][0], **plain, probe="root", path="/"))
+    verdict = judged(facts)["NET-18"]
+    assert verdict.status == "unknown" and why in str(verdict)
+
+
 def test_nself_s_own_answers_are_told(root):
     def answer(request):
         names = {

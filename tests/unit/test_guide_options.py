@@ -91,6 +91,9 @@ def test_no_family_hides_a_rule():
         ("AUTH_ALLOWED_REDIRECT_URLS", ["https://a.org"], "auth", "redirect_urls", ["https://a.org"]),
         ("HASURA_GRAPHQL_WS_CONNECTION_INIT_TIMEOUT", "10s", "hasura", "websocket_init_timeout", 10),
         ("POSTGRES_SSL_MODE", "VERIFY-FULL", "postgres_tls", "client_mode", "verify-full"),
+        ("POSTGRES_SSL_REQUIRED", False, "postgres_tls", "required", False),
+        ("POSTGRES_SSL_REQUIRED", "on", "postgres_tls", "required", True),
+        ("POSTGRES_LOG_LINE_PREFIX", "%m %p %u@%d %h", "postgres_tls", "log_line_prefix", "%m %p %u@%d %h "),
         (
             "POSTGRES_ALLOWED_HOSTS",
             "10.0.0.0/8 192.0.2.1",
@@ -354,3 +357,16 @@ def test_a_variable_that_a_setting_governs_too_has_no_default_in_its_role(rule):
     found = yaml.safe_load(spec.read_text(encoding="utf-8"))["argument_specs"]["main"]["options"]
     variable = "%s_%s" % (rule.part, rule.option)
     assert variable in found and "default" not in found[variable]
+
+
+def test_of_the_env_files_only_a_prefix_that_tells_enough_counts_and_tls_that_is_required():
+    spec = {"required": {"default": True}, "log_line_prefix": {"default": "%m [%p] user=%u,db=%d,client=%h "}}
+
+    def counts(**settings):
+        found = options(guide.ENV_FILES, **settings)["postgres_tls"]
+        return guide.merge("postgres_tls", spec, {}, {}, found, list(settings))
+
+    assert counts(POSTGRES_LOG_LINE_PREFIX="%t %p %u %d %r")[0]["log_line_prefix"] == "%t %p %u %d %r "
+    taken, told = counts(POSTGRES_LOG_LINE_PREFIX="%t [%p]", POSTGRES_SSL_REQUIRED="false")
+    assert taken == {name: entry["default"] for name, entry in spec.items()}
+    assert len(told) == 2 and "POSTGRES_LOG_LINE_PREFIX" in "".join(told) and "POSTGRES_SSL_REQUIRED" in "".join(told)

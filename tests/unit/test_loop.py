@@ -8,7 +8,7 @@ import json
 
 from truth.loop import Results
 from truth.mending import mendable
-from truth.target import Target
+from truth.target import Target, too_often
 
 FIRST, SECOND = [item.name for item in mendable()][:2]
 LIMITED = {"AUTH-03": ("unknown", "Hasura answered 429 at /v1/graphql", {})}
@@ -53,6 +53,13 @@ def test_an_audit_that_was_answered_too_often_is_made_again():
     host = Audited(LIMITED, LIMITED, CALM)
     assert host.calm_audit(tries=5, pause=0) == CALM
     assert not host.audits
+
+
+def test_a_name_that_was_asked_no_further_is_not_known_for_the_same_reason():
+    found = {
+        "NET-12": ("unknown", "1 of 16: api.localhost: api.localhost limits requests, so it was asked no further", {})
+    }
+    assert too_often(found) == ["NET-12"]
 
 
 def test_there_is_an_end_to_waiting():

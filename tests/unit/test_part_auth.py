@@ -181,13 +181,6 @@ def test_a_given_configuration_that_is_none_or_weak_is_refused_without_its_key(g
     assert "short" not in str(refused.value).replace("shortest", "") and "a" * 64 not in str(refused.value)
 
 
-def test_a_key_that_was_meant_to_win_and_does_not_is_told():
-    files = {".env.prod": "HASURA_JWT_KEY=another\nAUTH_JWT_SECRET=another\n", ".env.secrets": "OTHER=1\n"}
-    stack = FakeStack(both(config(GOOD)), variables={"HASURA_JWT_KEY": GOOD}, env="ENV=prod\n", files=files)
-    told = [line for line in part(stack).plan().left if line.startswith(".env.prod")]
-    assert len(told) == 1 and "AUTH_JWT_SECRET, HASURA_JWT_KEY" in told[0] and GOOD not in told[0]
-
-
 def test_keys_that_come_from_elsewhere_are_left_alone():
     text = '{"jwk_url":"https://id.example.org/jwks"}'
     plan = part(FakeStack(both(text))).plan()
@@ -345,14 +338,16 @@ def test_an_image_that_is_no_hasura_auth_is_told_and_can_be_replaced():
 
 
 class Engine:
-    """A host whose engine has an image (there 0) or not (1)."""
+    """A host whose engine has an image (there 0) or not (1). pulls: whether it reaches a registry."""
 
-    def __init__(self, there):
-        self.there = there
+    def __init__(self, there, pulls=True):
+        self.there, self.pulls = there, pulls
         self.ran = []
 
     def run(self, argv, **_options):
         self.ran.append(argv[1])
+        if argv[1] == "pull" and not self.pulls:
+            return Completed(1, "", "Error response from daemon: dial tcp: lookup registry: no such host\n")
         return Completed(self.there if argv[1] == "image" else 0, "", "")
 
 
@@ -361,8 +356,19 @@ def test_an_image_that_is_not_there_is_fetched_and_in_check_mode_only_told(there
     stack = FakeStack(both(config(GOOD)))
     stack.host = Engine(there)
     changes = Changes(stack.host, check)
-    part(stack, image="nhost/hasura-auth:0.36.0").prepare(changes)
+    part(stack, image="nhost/hasura-auth:0.36.0").fetch(changes)
     assert stack.host.ran.count("pull") == pulled and changes.changed is bool(there)
+
+
+def test_an_image_that_cannot_be_fetched_is_named():
+    stack = FakeStack(both(config(GOOD)))
+    stack.host = Engine(1, pulls=False)
+    changes = Changes(stack.host, False)
+    with pytest.raises(
+        Refused, match=r"nhost/hasura-auth:0\.36\.0 is not on this host .*no such host.* Nothing was changed$"
+    ):
+        part(stack, image="nhost/hasura-auth:0.36.0").fetch(changes)
+    assert not changes.changed
 
 
 def test_a_project_without_logins_is_left_alone():

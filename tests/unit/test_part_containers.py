@@ -7,6 +7,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.nself.prod.plugins.module_utils.audit.tables.container_capabilities import INIT, NEEDED
 from ansible_collections.nself.prod.plugins.module_utils.change.guard import Refused
+from ansible_collections.nself.prod.plugins.module_utils.change.stack import container_files
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.container_facts import written
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.container_files import scratch
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.part import RESET, Replace
@@ -158,6 +159,29 @@ def test_one_whose_files_may_go_is_made_anew_and_remembered(world):
     again = World()
     again.add("api", "api:1.0.0", uids=(65534,), user="65534:65534", labels=item["labels"])
     assert one(again.plan(disposable=["api"]), "api") == item
+
+
+def test_what_is_remembered_is_the_same_when_more_is_written_there(world):
+    world.add("api", "api:1.0.0", diff="A /app/uploads/2026/11/1.png\nA /usr/src/app/$tmp/x\nA /data.db\n")
+    item = one(world.plan(disposable=["api"]), "api")
+    assert item["labels"] == {"nself.prod.writes": "/app/uploads /data.db /usr/src/app/$$tmp"}
+    again = World()
+    labels = {"nself.prod.writes": "/app/uploads /data.db /usr/src/app/$tmp"}
+    more = "".join("A /app/uploads/%d/x.png\n" % number for number in range(2000))
+    again.add("api", "api:1.0.0", uids=(65534,), user="65534:65534", labels=labels, diff=more)
+    assert one(again.plan(disposable=["api"]), "api") == item
+
+
+def test_few_places_are_remembered_of_many():
+    many = ["/var/lib/app/%d/%d/x" % (first, second) for first in range(100) for second in range(10)]
+    found = container_files.folders(many, [])
+    assert found == ("/var/lib/app",)
+    assert container_files.folders(["/var/lib/app/101/x"], found) == found
+    assert container_files.folders(["/x%02d" % number for number in range(30)], []) == tuple(
+        "/x%02d" % number for number in range(12)
+    )
+    # What an earlier release remembered, file by file.
+    assert container_files.folders(["/app/up/2"], ["/app/up/1"]) == ("/app/up",)
 
 
 def test_a_folder_in_memory_takes_the_place_of_what_it_writes(world):

@@ -147,6 +147,24 @@ def test_an_internal_network_is_a_second_one_for_all_but_the_data(world):
     assert "networks" not in world.plan().fragment
 
 
+def test_on_the_internal_network_the_data_goes_by_its_other_names_too(world):
+    networks = {"app": {"aliases": ["db", "cash$"]}, "other": {"aliases": ["db", "sql"]}}
+    world.add("postgres", "postgres:16.4", uids=(70,), networks=networks)
+    found = one(world.plan(network_internal=True), "postgres")["networks"]
+    assert found == {"nself-prod-internal": {"aliases": ["cash$$", "db", "sql"]}}
+    assert yaml({"networks": found}).startswith("networks: !override\n  nself-prod-internal:\n")
+
+
+def test_data_with_a_fixed_address_stays_where_others_may_look_for_it(world):
+    networks = {"app": {"ipv4_address": "172.18.0.5"}}
+    world.add("postgres", "postgres:16.4", uids=(70,), networks=networks, ports=[port("127.0.0.1", "5432", 5432)])
+    plan = world.plan(network_internal=True)
+    assert one(plan, "postgres")["networks"] == ["nself-prod-internal"]
+    assert not isinstance(one(plan, "postgres")["networks"], Replace)
+    assert any("postgres stays on its network" in text and "172.18.0.5" in text for text in plan.left)
+    assert not any("lead nowhere" in text for text in plan.left)
+
+
 def test_an_exempt_service_is_left_as_it_is(world):
     world.add("redis", "redis:7.4.0", uids=(999,))
     assert world.plan(exempt=["redis"]).fragment == {}

@@ -50,6 +50,7 @@ class Server:
     def __init__(self, policies, encrypted=(), status=(200, {"key-id": "mine"})):
         self.policies, self.encrypted, self.status = dict(policies), encrypted, status
         self.changed = []
+        self.asked = []
 
     def __call__(self, sent):
         head, _blank, body = sent.decode().partition("\r\n\r\n")
@@ -57,7 +58,8 @@ class Server:
         signed = "Authorization: AWS4-HMAC-SHA256" in head
         path, _mark, query = target.partition("?")
         name = path.strip("/")
-        if path.startswith("/minio/admin/"):
+        if path.startswith("/minio/"):
+            self.asked.append(path)
             return http(self.status[0], json.dumps(self.status[1]))
         if not name:
             buckets = "".join("<Bucket><Name>%s</Name></Bucket>" % bucket for bucket in self.policies)
@@ -269,6 +271,8 @@ def test_check_mode_tells_and_closes_nothing():
         (Server({"a": DOWNLOAD}), "anybody may list in the bucket a"),
         (Server({}, status=(501, {})), "does not encrypt"),
         (Server({}, status=(200, {"key-id": "mine", "decryption-error": "x"})), "decryption-error"),
+        (Server({}, status=(200, {"key-id": "other"})), "it says nothing of the key `mine`"),
+        (Server({}, status=(200, {})), "it says nothing of the key `mine`"),
     ],
 )
 def test_what_is_not_so_is_a_mismatch(server, reason):
@@ -276,6 +280,29 @@ def test_what_is_not_so_is_a_mismatch(server, reason):
     made.plan()
     with pytest.raises(Mismatch, match=reason):
         made.verify()
+
+
+@pytest.mark.parametrize("status", [403, 404, 426])
+def test_an_answer_that_tells_nothing_of_the_key_proves_nothing(status):
+    server = Server({}, status=(status, {}))
+    made = part(server, running=KEY, declared=KEY)
+    plan = made.plan()
+    made.verify()
+    assert "that was not proven" in plan.left[-1] and len(set(server.asked)) == 2
+
+
+def test_a_key_that_minio_had_for_a_while_is_named_when_all_is_taken_back(monkeypatch):
+    monkeypatch.setattr(Changes, "file", lambda *_words, **_options: True)
+    monkeypatch.setattr(Changes, "directory", lambda *_words, **_options: True)
+    for after, told in (("1", 0), ("2", 1)):
+        made = part()
+        made.stack.containers["minio"]["Id"] = "1"
+        key = made.plan().settings["MINIO_KMS_SECRET_KEY"]
+        made.prepare(Changes(made.stack.host, check=False))
+        made.stack.containers["minio"]["Id"] = after
+        made.revert()
+        assert len(made.stays) == told and all(".nself-prod/minio/kms-key" in line for line in made.stays)
+        assert key.split(":")[1] not in str(made.stays)
 
 
 # -- nself's own container ---------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from ansible_collections.nself.prod.plugins.module_utils.change.stack.parts.ngin
 from ansible_collections.nself.prod.plugins.module_utils.change.tables import nginx as table
 from ansible_collections.nself.prod.plugins.module_utils.host import Completed
 from ansible_collections.nself.prod.plugins.module_utils.probe.http import Response
+from fake_host import FakeHost
 from fake_stack import FakeStack
 from nginx_projects import part, planned, stack
 
@@ -100,6 +101,64 @@ def test_a_worker_of_before_that_still_answers_is_waited_for(monkeypatch):
     monkeypatch.setattr(nginx_probe, "PATIENCE", 5.0)
     nginx_probe.verify(stack(), "nginx", [nginx_probe.Expected("a.example.com", 443, {"X-A": "1"})])
     assert next(answers, None) is None
+
+
+CLEAR = "server { listen 80%s; server_name %s; location / { proxy_pass http://%s; } }\n"
+
+
+def _in_clear(*servers):
+    """Return the part of a project behind a balancer that ends TLS."""
+    files = {name: "" for name in stack().host.files if name.endswith(".conf") and "/nginx/nginx.conf" not in name}
+    files = {name[len("/srv/app/nginx/") :]: text for name, text in files.items()}
+    one = part(stack(extra=dict(files, **{"sites/own.conf": "".join(servers)})))
+    one.left = one.plan().left
+    return one
+
+
+def test_sites_without_tls_are_asked_in_clear_as_the_balancer_does():
+    one = _in_clear(CLEAR % ("", "app.example.com", "functions:1"), CLEAR % ("", "mail.example.com", "mailpit:1"))
+    first, second = one._expected
+    assert (first.name, first.port, first.tls, first.protocols) == ("app.example.com", 80, False, ())
+    assert "X-Frame-Options" in first.headers and "Strict-Transport-Security" not in first.headers
+    assert second.refused == [("GET", "/", "")]
+    sent = b"HTTP/1.1 200 OK\r\nX-A: 1\r\n\r\n"
+    host = FakeHost(peers={("172.18.0.10", 80): lambda asked: asked_with.append(asked) or sent})
+    asked_with = []
+    expected = nginx_probe.Expected("app.example.com", 80, {"X-A": "1"}, tls=False)
+    assert nginx_probe.verify(FakeStack(containers={"nginx": {}}, host=host), "nginx", [expected])
+    assert all(b"X-Forwarded-Proto: https" in text and b"Host: app.example.com" in text for text in asked_with if text)
+
+
+def test_a_guarded_site_in_clear_may_send_on_to_https_and_nothing_else(monkeypatch):
+    one = nginx_probe.Expected("mail.example.com", 80, {}, [("GET", "/", "")], tls=False)
+    _answers(monkeypatch, lambda *_words: Response(302, (("Location", "https://mail.example.com/"),), b""))
+    nginx_probe.verify(stack(), "nginx", [one])
+    _answers(monkeypatch, lambda *_words: Response(302, (("Location", "/graph"),), b""))
+    with pytest.raises(Mismatch, match=r"mail\.example\.com/ still answers strangers \(302\)"):
+        nginx_probe.verify(stack(), "nginx", [one])
+
+
+def test_a_name_with_tls_is_not_asked_in_clear_again_and_one_is_always_asked():
+    tls = "server { listen 443 ssl; server_name app.example.com; ssl_certificate x; location / { return 200; } }\n"
+    one = _in_clear(tls, CLEAR % ("", "app.example.com", "functions:1"))
+    assert [(item.name, item.tls) for item in one._expected] == [("app.example.com", True)]
+    one = _in_clear("server { listen 80 default_server; location / { return 200; } }\n")
+    assert [(item.name, item.port) for item in one._expected] == [("localhost", 80)]
+    one = _in_clear(CLEAR % (" proxy_protocol", "app.example.com", "functions:1"))
+    assert not one._expected and any("nobody has asked whether headers" in line for line in one.left)
+
+
+def test_an_nginx_that_says_nothing_is_told_unless_it_spoke_before(monkeypatch):
+    one = _in_clear(CLEAR % ("", "app.example.com", "functions:1"))
+    _answers(monkeypatch, lambda *_words: None)
+    one.prepare(Changes(one.stack.host, False))
+    one.verify()
+    assert "closes the connection without an answer" in one._left[-1]
+    _answers(monkeypatch, lambda *_words: Response(200, (), b""))
+    one.prepare(Changes(one.stack.host, False))
+    _answers(monkeypatch, lambda *_words: None)
+    with pytest.raises(Mismatch, match="answers no request to any of its names any more"):
+        one.verify()
 
 
 def test_the_rotation_comes_and_goes_and_is_taken_back(tmp_path, monkeypatch):

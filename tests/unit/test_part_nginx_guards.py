@@ -73,6 +73,46 @@ def test_a_server_of_several_services_is_guarded_by_its_paths():
     assert not rules("/v1/metadata") and not rules("/console")
 
 
+def test_renewals_of_certificates_are_let_through_every_guard():
+    clear = "server { listen 80; server_name %s; location /.well-known/acme-challenge/ { root /var/acme; }\n"
+    clear += "location / { return 301 https://$host$request_uri; } }\n"
+    names = ("prometheus.localhost", "functions.localhost", "auth.localhost")
+    deployment = stack(extra={"sites/%s.acme.conf" % name: clear % name for name in names})
+    config = effective(deployment, planned(deployment, console_sites=["functions.localhost"]))
+    assert all(guards(config)[name] for name in names)
+    realm = _maps(config)["$nself_prod_realm"]
+    # "off" of the realm switches the login off, whichever guard it is.
+    assert realm("$nself_prod_guard", "") == "off" and realm("$nself_prod_guard", "login") == "$nself_prod_asks"
+    asks = _maps(config)["$nself_prod_asks"]
+    assert asks("$request_uri", "/.well-known/acme-challenge/aZ0_-x") == "off"
+    for path in (
+        "/",
+        "/.well-known/acme-challenge/",
+        "/.well-known/acme-challenge/../admin",
+        "/.well-known/acme-challenge/a%2f..%2fadmin",
+        "/admin/%2e%2e/.well-known/acme-challenge/a",
+        "/.well-known/acme-challenge/a/b",
+        "/.well-known/acme-challenge/a?x=/",
+    ):
+        assert asks("$request_uri", path) == "Restricted"
+
+
+def _maps(config):
+    """Return {variable: a function that looks it up}, which takes the variable that the map has to be made of and its value."""
+
+    def lookup(block):
+        entries = {item.name: item.first for item in block.block}
+
+        def value(source, text):
+            assert block.args[0] == source
+            found = [what for key, what in entries.items() if key.startswith("~") and re.search(key[1:], text)]
+            return entries.get(text, found[0] if found else entries["default"])
+
+        return value
+
+    return {block.args[-1]: lookup(block) for block in http_of(config) if block.name == "map"}
+
+
 def _paths(config, variable):
     """Return a function that looks a path up in a map as nginx does."""
     block = next(item for item in http_of(config) if item.name == "map" and item.args[-1] == variable)
@@ -125,6 +165,25 @@ def test_users_come_as_hashes_into_a_file_that_only_nginx_reads():
         with pytest.raises(Refused, match="nginx_console_users") as caught:
             planned(deployment, {"NGINX_CONSOLE_USERS": bad})
         assert "plain" not in str(caught.value)
+
+
+def test_our_files_are_those_of_the_containers_users_where_docker_counts_others():
+    def remapped(uids, gids, running=True):
+        deployment = stack(answers={("nginx", "id"): Completed(0, "101\n", "")}, running=running)
+        deployment.host.files.update({"/proc/7/uid_map": uids, "/proc/7/gid_map": gids})
+        deployment.host.commands["docker info --format '{{json .SecurityOptions}}'"] = '["name=userns"]'
+        if running:
+            deployment.containers["nginx"] = {"Id": "1", "State": {"Running": True, "Pid": 7}}
+        return deployment
+
+    plan = planned(remapped("0 100000 65536\n", "0 200000 65536\n"))
+    item = next(entry for entry in plan.files if entry.path.endswith("/login"))
+    assert (item.uid, item.gid) == (100000, 200101)
+    assert (".nself-prod/nginx", 0o750, 100000, 200101) in plan.folders
+    with pytest.raises(Refused, match="no group 101"):
+        planned(remapped("0 100000 65536\n", "0 200000 100\n"))
+    with pytest.raises(Refused, match="start it with `docker compose up -d nginx`"):
+        planned(remapped("", "", running=False))
 
 
 def test_a_login_for_everything_that_there_is_already_stays_the_only_one():

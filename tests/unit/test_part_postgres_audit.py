@@ -41,6 +41,13 @@ def test_secrets_are_sent_with_the_log_off():
     assert "lock_timeout" in before and text.startswith("\\set ON_ERROR_STOP on")
 
 
+def test_a_pgaudit_that_is_not_loaded_keeps_nothing_from_being_done_and_is_put_back_with_it():
+    lines = pg_database.script([("plain", "GRANT a TO b;", False)]).splitlines()
+    places = [lines.index(line) for line in ("BEGIN;", ":nself_silence", "GRANT a TO b;", ":nself_back", "COMMIT;")]
+    assert places == sorted(places)
+    assert sum(line.endswith(r"\gset nself_") for line in lines) == 2
+
+
 class Server:
     """Answers the state's query with sections, and notes what else psql is fed."""
 
@@ -93,6 +100,13 @@ def test_pgaudit_joins_the_libraries_that_there_are_and_is_told_of_where_it_is_n
     made, _server, _stack = part(state())
     plan = made.plan()
     assert plan.postgres_settings == {} and any("no pgaudit" in line for line in plan.left)
+
+
+def test_a_pgaudit_that_stops_everybody_is_told_where_it_is_not_wanted():
+    for libraries, told in (("", True), ("pgaudit", False)):
+        server = dict(state()["server"], pgaudit={"installed": True}, libraries=libraries)
+        made, _server, _stack = part(finished(server=server), pgaudit=False)
+        assert any("does not load it" in line for line in made.plan().left) is told
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,11 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import pytest
+from ansible_collections.nself.prod.plugins.module_utils.audit.facts import Unread
 from ansible_collections.nself.prod.plugins.module_utils.change import certificates
 from ansible_collections.nself.prod.plugins.module_utils.change.changes import Changes
 from ansible_collections.nself.prod.plugins.module_utils.change.guard import Mismatch, Refused
+from ansible_collections.nself.prod.plugins.module_utils.change.stack import mounts
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.parts import postgres_tls
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.postgres_server import (
     Server,
@@ -268,3 +270,12 @@ def test_a_trial_has_the_certificate_that_the_server_has_by_its_own(monkeypatch)
         "ssl_cert_file=/ours/server.crt" in one.stack.ran[-1][1]
         and "ssl_cert_file=/tls/a.crt" not in one.stack.ran[-1][1]
     )
+
+
+def test_a_server_that_does_not_see_its_rules_any_more_is_no_reason_to_refuse(monkeypatch):
+    with pytest.raises(Refused, match="does not tell hba"):
+        part(monkeypatch, sections={"hba": Unread(detail="58P01")}).plan()
+    monkeypatch.setattr(mounts, "stale", lambda *_: ["/etc/nself-prod/postgres"])
+    one = part(monkeypatch, sections={"hba": Unread(detail="58P01")})
+    one.plan()
+    assert one.server.stale() == [] == one.server.broken_rules()

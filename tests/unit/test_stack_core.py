@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import pathlib
 import subprocess
 
 import pytest
@@ -112,7 +114,15 @@ def test_a_url_that_is_a_variable_as_a_whole_is_told_of():
     known = [{"database_urls": [{"service": "a", "name": "URL", "query": {"sslmode": "require"}}]}]
     fragment, left = shared.fragment(known, {"a": {"environment": {"URL": "${URL}"}}})
     assert fragment == {}
-    assert len(left) == 1 and "URL" in left[0] and "sslmode=require" in left[0]
+    assert len(left) == 1 and "URL as a whole from an env file" in left[0] and "sslmode=require" in left[0]
+
+
+def test_a_url_of_another_form_is_told_of_as_one():
+    known = [{"database_urls": [{"service": "a", "name": "URL", "query": {"sslmode": "require"}}]}]
+    _fragment, left = shared.fragment(known, {"a": {"environment": {"URL": "jdbc:postgresql://db/x?password=hunter2"}}})
+    assert left == [
+        "a has a URL of another form than postgres://…, so it stays as it is: add sslmode=require to it yourself"
+    ]
 
 
 # -- the order of services ---------------------------------------------------------------------------------------------
@@ -177,3 +187,69 @@ def test_a_network_named_by_a_variable_is_named_for_every_way_of_starting():
     text = stack.first_document(model, raw)
     assert "mc:" in text and "!override" in text and "- app_network" in text
     assert "db:" not in text
+
+
+def test_an_include_with_a_variable_is_told_of_with_what_to_do(monkeypatch):
+    def model(_self, interpolate=True):
+        if interpolate:
+            return {"services": {}}
+        raise ChangeError("docker compose config: open /p/${DIR:-x}/a.yml: no such file or directory")
+
+    monkeypatch.setattr(compose_cli.Compose, "model", model)
+    with pytest.raises(ChangeError, match=r"no such file.*write out \$\{DIR:-x\} in `include:`.*Nothing was changed"):
+        compose_cli.Compose(None, "/p", "p", [], [], []).models()
+
+
+def test_its_other_names_and_its_address_in_such_a_network_stay():
+    given = {"aliases": ["db", "cash$"], "ipv4_address": "172.20.0.5", "priority": 5}
+    model = {"services": {"db": {"networks": {"app_network": given, "other": None}}}}
+    raw = {"services": {"db": {"networks": {"${NETWORK}": given, "other": None}}}}
+    text = stack.first_document(model, raw)
+    assert text.endswith(
+        '  db:\n    networks: !override\n      app_network:\n        aliases:\n          - db\n          - "cash$$"\n'
+        '        ipv4_address: "172.20.0.5"\n        priority: 5\n      other: null\n'
+    )
+
+
+# -- a container of its own ----------------------------------------------------------------------------------------------
+
+
+class Runs:
+    """A compose that only remembers what it was called with."""
+
+    files = ("/srv/app/docker-compose.yml", "/srv/app/docker-compose.override.yml")
+
+    def __init__(self, networks, calls=None, files=None):
+        self.networks, self.calls, self.files = networks, [] if calls is None else calls, files or self.files
+
+    def but(self, files):
+        return Runs(self.networks, self.calls, files)
+
+    def model(self):
+        return {"services": {"nginx": {"networks": self.networks}}}
+
+    def run(self, *words, timeout):
+        texts = [path.read_text() for path in map(pathlib.Path, self.files) if not str(path).startswith("/srv/app/")]
+        self.calls.append((words, texts))
+
+
+def run_once(tmp_path, networks, now=None):
+    found = stack.Stack.__new__(stack.Stack)
+    found.services, found.cli = {"nginx": {"networks": networks}}, Runs(now or networks)
+    found.scratch = lambda: contextlib.nullcontext(str(tmp_path))
+    found.run_once("nginx", ["nginx", "-t"])
+    (call,) = found.cli.calls
+    return call
+
+
+@pytest.mark.parametrize("networks", [{}, {"app": None}, {"app": {"aliases": ["web"], "ipv4_address": ""}}], ids=str)
+def test_a_one_off_is_made_of_the_files_as_they_are(tmp_path, networks):
+    words, extra = run_once(tmp_path, networks)
+    assert words[:2] == ("run", "--rm") and words[-4:] == ("--entrypoint", "nginx", "nginx", "-t") and extra == []
+
+
+def test_a_one_off_takes_no_address_that_the_services_container_has(tmp_path):
+    fixed = {"app": {"ipv4_address": "172.18.0.9", "aliases": ["web"]}}
+    words, extra = run_once(tmp_path, fixed, dict(fixed, inner=None))
+    assert words[:2] == ("run", "--rm")
+    assert extra == ["services:\n  nginx:\n    networks: !override\n      - app\n      - inner\n"]

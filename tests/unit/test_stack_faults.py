@@ -56,3 +56,9 @@ def test_the_page_knows_every_fault_of_the_table():
     text = page.PAGE.read_text(encoding="utf-8")
     assert [fault.name for fault in FAULTS if page.cell(fault.name) not in text] == [], "run `make stack-faults-page`"
     assert "**WRONG**" not in text
+
+
+def test_what_is_wrong_with_a_value_is_told_with_it():
+    said = "TASK [x]\n[ERROR]: Task failed: Action failed: Validation of arguments failed:\nvalue of mode must be one of: a, b, got: c\nOrigin: here\n"
+    assert run.refusal(said) == "Validation of arguments failed: value of mode must be one of: a, b, got: c"
+    assert run.refusal("[ERROR]: Task failed: the disk is full\nOrigin: here\n") == "the disk is full"

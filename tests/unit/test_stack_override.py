@@ -119,3 +119,72 @@ def test_a_password_that_stood_in_a_users_url_is_in_no_diff():
     roles = {"shared": override.document({"services": {"a": {"environment": urls}}}, "shared", {"version": 1})}
     told = override.shown(override.join(override.Override("", "", roles), ("shared",)))
     assert "hunter2" not in told and "u:…@db" in told and "u:${P}@db" in told
+
+
+# -- services that the project has no more -------------------------------------------------------------------------------------
+
+CONTAINERS = {
+    "services": {
+        "mail": {
+            "cap_drop": ["ALL"],
+            "logging": {"options": {"max-size": "10m"}},
+            "environment": {"A": "services:\n  x:"},
+        },
+        "redis": {"security_opt": Replace(["no-new-privileges:true"])},
+        "yes": {"read_only": True},
+        "mail-two": {"ports": RESET},
+    },
+    "networks": {"mail": {"internal": True}},
+}
+
+
+@pytest.mark.parametrize(
+    "gone",
+    [("mail",), ("redis",), ("yes", "mail-two"), ("mail-two",), ("other",), tuple(CONTAINERS["services"])],
+    ids=str,
+)
+def test_a_document_without_services_is_as_if_they_had_never_been(gone):
+    text = override.document(CONTAINERS, "containers", {"version": 1})
+    assert override.services_of(text) == list(CONTAINERS["services"])
+    kept = {name: item for name, item in CONTAINERS["services"].items() if name not in gone}
+    wanted = {"services": kept, "networks": CONTAINERS["networks"]} if kept else {"networks": CONTAINERS["networks"]}
+    assert override.without(text, "containers", gone) == override.document(wanted, "containers", {"version": 1})
+
+
+def test_a_document_forgets_what_it_remembers_of_them_and_goes_where_it_says_nothing_then():
+    known = {
+        "version": 1,
+        "postgres_settings": {"db": {"ssl": "on"}, "old": {"ssl": "on"}},
+        "database_urls": [{"service": "api", "name": "URL"}],
+    }
+    text = override.document({"services": {"api": {"read_only": True}}}, "postgres_tls", known)
+    left = override.without(text, "postgres_tls", ["api", "old"])
+    assert left == override.document({}, "postgres_tls", {"version": 1, "postgres_settings": {"db": {"ssl": "on"}}})
+    assert override.without(left, "postgres_tls", ["db"]) == ""
+
+
+# -- what cannot stand below a document of ours --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (
+            "\ufeffservices: {}\n",
+            "a byte order mark.*save it as UTF-8 without one .`sed -i '1s/\\^\\\\xEF\\\\xBB\\\\xBF//' /srv/o.yml`",
+        ),
+        ("\ufeff" + override.FIRST + "\n", "a byte order mark"),
+        ("# mine\n\n%YAML 1.2\n---\nservices: {}\n", "the directive `%YAML 1.2`.*take that line out"),
+        ("%TAG ! tag:x,2000:\n---\nservices: {}\n", "the directive `%TAG"),
+    ],
+    ids=["mark", "mark before ours", "version", "tag"],
+)
+def test_what_is_allowed_only_at_the_very_beginning_is_refused_by_name(text, words):
+    with pytest.raises(ChangeError, match="^/srv/o.yml begins with " + words + ".*Nothing was changed$"):
+        override.refuse(text, "/srv/o.yml")
+
+
+@pytest.mark.parametrize("yours", list(TEXTS.values()) + ["a: |\n  %x\n  \ufeff\n"], ids=list(TEXTS) + ["within"])
+def test_all_else_is_not(yours):
+    override.refuse(yours, "/srv/o.yml")
+    override.refuse(override.join(whole(yours), ORDER), "/srv/o.yml")

@@ -82,8 +82,31 @@ def test_limits_find_their_services():
         "nself-admin": {"memory": "256m", "cpus": "0.5"},
         "express_api": {"memory": "256m", "cpus": "1"},
     }
-    with pytest.raises(Refused, match="MISSING"):
-        made(Containers, settings={"MISSING_MEMORY_LIMIT": "1g"})
+
+
+@pytest.mark.parametrize("name", ["MISSING_MEMORY_LIMIT", "REDSI_CPU_LIMIT"])
+def test_a_limit_of_what_is_no_service_is_refused(name):
+    with pytest.raises(Refused, match=name.partition("_")[0]):
+        made(Containers, settings={name: "1g"})
+
+
+def test_settings_of_a_fleet_stop_no_host_that_lacks_the_service():
+    settings = {"REDIS_MEMORY_LIMIT": "256m", "POSTGRES_MEMORY_LIMIT": "1g", "BULL_BOARD_CPU_LIMIT": 1}
+    part, told = made(Containers, settings=settings)
+    assert part.options["limits"] == {"postgres": {"memory": "1g"}}
+    assert len(told) == 2 and "REDIS" in told[1] and "BULL_BOARD" in told[0]
+
+
+def test_settings_of_roles_that_are_not_in_the_run_neither_stop_it_nor_are_told():
+    settings = {"REDIS_MEMORY_LIMIT": "256m", "MISSING_MEMORY_LIMIT": "1g", "HSTS_MAX_AGE": "nonsense"}
+    part, told = made(Auth, settings=dict(settings, AUTH_PASSWORD_MIN_LENGTH=16))
+    assert part.options["password_min_length"] == 16 and told == []
+
+
+@pytest.mark.parametrize("name", ["HSTS_MAX_AEG", "AUTH_PASSWORD_MIN_LENTGH", "AUTH_PASSWORD_HISTORY"])
+def test_what_nothing_follows_is_refused_in_every_run(name):
+    with pytest.raises(Refused, match=name):
+        made(Containers, settings={name: "16"})
 
 
 def test_limits_of_the_env_files_are_left_to_the_part_that_reads_them():

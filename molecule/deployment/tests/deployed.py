@@ -60,11 +60,13 @@ class Deployed(Stack):
         return {"inside": (self.network, inside), "outside": ("host", "127.0.0.1")}
 
     def upload(self, megabytes):
-        """(status, bytes sent, answer) of an upload to the object store through nginx, as a client on the host makes it."""
+        """(status, bytes sent, answer) of an upload to the object store through nginx, as a client on the host makes it who waits when he is told so."""
         name = self.named("storage")
+        # What has asked this name before counts against the five uploads a minute that nself allows.
         said = self.sh(
             "head -c %d /dev/zero >/var/tmp/upload; docker run --rm --network host --volume /var/tmp/upload:/upload:ro --entrypoint curl %s -sk "
-            "--max-time 60 --resolve %s:443:127.0.0.1 -T /upload -w '\\n%%{http_code} %%{size_upload}' https://%s/uploads/new; rm /var/tmp/upload"
+            "--max-time 60 --retry 4 --retry-delay 15 --resolve %s:443:127.0.0.1 -T /upload -w '\\n%%{http_code} %%{size_upload}' "
+            "https://%s/uploads/new; rm /var/tmp/upload"
             % (megabytes << 20, self.containers["nginx"]["Image"], name, name)
         )
         body, _line, numbers = said.rpartition("\n")

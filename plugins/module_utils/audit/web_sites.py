@@ -101,7 +101,7 @@ def judge_site(
             what, gone = judge(answer)
             if gone and stands_in:
                 # Only nginx spoke. What it does not say the service might.
-                lost = lost or Missing("web.sites", Reason.ERROR, _own_words(answer))
+                lost = lost or in_its_place(answer)
             elif gone or what:
                 bad.append("%s %s" % (answer.read("path"), gone or what))
         except Missing as missing:
@@ -115,7 +115,8 @@ def judge_site(
     return True, "%d answers" % judged if judged > 1 else "1 answer"
 
 
-def _own_words(answer: Record) -> str:
+def in_its_place(answer: Record) -> Missing:
+    """Return what is missing where nginx answered in the service's place, and why it did."""
     status = answer.read("status")
     why = "it limits requests" if status == TOO_MANY else "the service behind it does not answer"
-    return "%s is answered by %d: %s" % (answer.read("path"), status, why)
+    return Missing("web.sites", Reason.ERROR, "%s is answered by %d: %s" % (answer.read("path"), status, why))

@@ -26,6 +26,8 @@ from ansible_collections.nself.prod.plugins.module_utils.host import Host, HostE
 FOLDER = "/etc/nself-prod"  # on the file system of what is changed most, so that putting it back is a rename and needs no room
 STATE = FOLDER + "/rollback"
 OUTCOME = FOLDER + "/rolled-back"
+CHILD = "child"  # in STATE: the process that a run has change things and that may outlive it, as "pid start boot"
+CUT = "cut"  # in STATE: there where such a process was ended, or has failed
 CONFIRMED = "confirmed"
 LOCK = "/run/nself-prod-guard.lock"  # where only root can make it, and hold it
 UNITS = "/etc/systemd/system"
@@ -45,12 +47,16 @@ class Mismatch(ChangeError):
 
 @dataclass(frozen=True)
 class Armed:
-    """A rollback that waits. run: whose; since: when it was armed, seconds since the epoch; seconds: how long it waits."""
+    """A rollback that waits. run: whose; since: when it was armed, seconds since the epoch; seconds: how long it waits.
+
+    longest: how many seconds it may take once it runs, None where an earlier version armed it.
+    """
 
     run: str
     since: float
     seconds: int
     connection: str
+    longest: Optional[float] = None
 
 
 class Guard:
@@ -71,7 +77,14 @@ class Guard:
         """Return the rollback that waits on this host, whoever armed it. Raises ChangeError where its state is not readable."""
         try:
             state = json.loads(self.host.read(STATE + "/run.json"))
-            return Armed(str(state["run"]), float(state["since"]), int(state["seconds"]), str(state["connection"]))
+            longest = state.get("longest")
+            return Armed(
+                str(state["run"]),
+                float(state["since"]),
+                int(state["seconds"]),
+                str(state["connection"]),
+                None if longest is None else float(longest),
+            )
         except NotFound:
             return None
         except (HostError, ValueError, KeyError, TypeError) as error:
@@ -160,24 +173,29 @@ class Guard:
 
     def roll_back(self) -> str:
         """Put everything back now; return "ok" or what could not be put back."""
+        longest = self._longest()
         with contextlib.suppress(HostError, OSError):
             # The rollback ends a run that still changes things. Where we are that run, we are done.
             if self.host.read(STATE + "/applier") == process(self.host):
                 os.unlink(STATE + "/applier")
         try:
             # In a session of its own: whatever becomes of this connection, it is finished.
-            done = self.host.run(["systemctl", "start", UNIT + ".service"], timeout=self._longest())
+            done = self.host.run(["systemctl", "start", UNIT + ".service"], timeout=longest)
             started = done.rc == 0
         except HostError:
             started = False
         if not started and os.path.exists(STATE + "/roll-back"):
-            self.host.run(["/bin/sh", STATE + "/roll-back"], timeout=self._longest())
+            self.host.run(["/bin/sh", STATE + "/roll-back"], timeout=longest)
         return self.outcome() or "it did not run; look at `journalctl -u %s`" % UNIT
 
     # -- inner -------------------------------------------------------------------------------------------------------
 
     def _longest(self) -> float:
-        return 90.0 + self.patience
+        """Return how many seconds to wait for the rollback: longer than systemd does, so that it never runs twice at a time."""
+        armed = None
+        with contextlib.suppress(ChangeError):
+            armed = self.armed()
+        return 30.0 + (_duration(self.patience, 1) if armed is None or armed.longest is None else armed.longest)
 
     def _overdue(self) -> bool:
         """Return whether there is a rollback that should have run. Raises Refused where one waits."""
@@ -197,6 +215,7 @@ class Guard:
         return any(line in ("active", "activating") for line in self.host.run(words).out.split())
 
     def _write_state(self, keep: Sequence[str], undo: Sequence[Sequence[str]], connection: str) -> None:
+        longest = _duration(self.patience, len(undo))
         state = {"run": self.run, "since": self.host.now(), "seconds": self.seconds, "connection": connection}
         kept: List[str] = []
         emptied: List[str] = []  # folders that are not there yet; one that holds something of somebody else stays
@@ -206,8 +225,9 @@ class Guard:
                 command(self.host, ["cp", "-a", "--", path, "%s/%d" % (STATE, number)], timeout=30)
                 info = os.stat(folder)
                 access = (stat.S_IMODE(info.st_mode), info.st_uid, info.st_gid)
-                kept.append("folder %o %d:%d %s" % (access + (shlex.quote(folder),)))
-                kept.append("put_back %d %s %s" % (number, shlex.quote(path), shlex.quote(os.path.realpath(folder))))
+                real = shlex.quote(os.path.realpath(folder))
+                kept.append("folder %o %d:%d %s %s" % (access + (shlex.quote(folder), real)))
+                kept.append("put_back %d %s %s" % (number, shlex.quote(path), real))
                 continue
             kept.append("take_away %s %s" % (shlex.quote(path), shlex.quote(os.path.realpath(folder))))
             while not os.path.lexists(folder):
@@ -215,7 +235,7 @@ class Guard:
                 folder = os.path.dirname(folder)
         commands = ["try %s" % " ".join(shlex.quote(word) for word in argv) for argv in undo]
         values = {"STATE": STATE, "OUTCOME": OUTCOME, "LOCK": LOCK, "UNITS": UNITS, "UNIT": UNIT, "RUN": self.run}
-        values.update(PATIENCE=str(self.patience), LONGEST=str(240 + self.patience))
+        values.update(PATIENCE=str(self.patience), LONGEST=str(longest), CHILD=CHILD, CUT=CUT)
         values.update(
             KEPT="\n".join(kept + sorted(set(emptied), reverse=True)),
             UNDO="\n".join(commands),
@@ -231,7 +251,7 @@ class Guard:
             with contextlib.suppress(FileExistsError):
                 os.symlink("../%s.service" % UNIT, "%s/%s" % (UNITS, link))
         # Last: it says that all the rest is there.
-        _write(STATE + "/run.json", json.dumps(state), 0o600)
+        _write(STATE + "/run.json", json.dumps(dict(state, longest=longest)), 0o600)
         descriptor = os.open(STATE, os.O_RDONLY)
         try:
             os.fsync(descriptor)
@@ -291,6 +311,11 @@ def _write(path: str, text: str, mode: int) -> None:
         stream.flush()
         os.fchmod(descriptor, mode)
         os.fsync(descriptor)
+
+
+def _duration(patience: int, commands: int) -> int:
+    """Return how many seconds a rollback with so many commands may take."""
+    return 240 + patience * max(1, commands)
 
 
 def process(host: Host) -> str:

@@ -51,6 +51,11 @@ def files_of(environment: str) -> Tuple[str, ...]:
     return CHAINS.get(environment, (".env.dev", ".env." + environment, ".env"))
 
 
+def files_of_1x(environment: str) -> Tuple[str, ...]:
+    """Return the chain of an environment in nself 1.x: `.env` is only its ground there, and `.env.local` comes last."""
+    return (".env", ".env." + environment, ".env.secrets", ".env.local")
+
+
 def meant_to_win(environment: str) -> Tuple[str, ...]:
     """Return the files of an environment whose values somebody wrote for it: where `.env` says otherwise, they are lost.
 

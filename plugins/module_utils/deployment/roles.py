@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Callable, Dict, List, Mapping
+from typing import Any, Callable, Dict, List, Mapping, Set
 
 from ansible_collections.nself.prod.plugins.module_utils.audit.facts import Unread
 
@@ -37,6 +37,24 @@ ROLES = {
     "dbgate": (("dbgate",), ("dbgate",)),
     "redis-commander": (("redis-commander",), ("redis-commander",)),
 }
+
+# Services of nself that have no role of their own.
+OTHERS = (
+    "functions",
+    "loki",
+    "minio-client",
+    "node-exporter",
+    "postgres-exporter",
+    "redis-exporter",
+    "tempo",
+    "typesense",
+)
+
+
+def known_words() -> Set[str]:
+    """Return what nself's settings call the services that nself knows: REDIS_MEMORY_LIMIT is of redis."""
+    names = {name for services, _images in ROLES.values() for name in services} | set(ROLES) | set(OTHERS)
+    return {name.replace("-", "_") for name in names}
 
 
 def role_of(service: str, image: str) -> str:

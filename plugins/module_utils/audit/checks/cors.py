@@ -32,6 +32,7 @@ from ansible_collections.nself.prod.plugins.module_utils.audit.web_sites import 
     Fault,
     all_sites,
     header,
+    in_its_place,
     is_nginx_own,
     judge_answers,
     judge_site,
@@ -163,7 +164,7 @@ def cors_configured(facts: Any, policy: Any) -> Verdict:
         value = header(answer, "access-control-max-age")
         if value is None:
             if is_nginx_own(answer):
-                raise Missing("web.sites", Reason.ERROR, "the service behind it does not answer")
+                raise in_its_place(answer)
             return FINE
         seconds = whole_number(value)
         return FINE if seconds is not None and seconds <= most else wrong("keeps a preflight for %s s" % shown(value))

@@ -11,7 +11,6 @@ from ansible_collections.nself.prod.plugins.module_utils.audit.model import (
     Fix,
     Missing,
     NotApplicable,
-    Reason,
     Resource,
     Severity,
     Verdict,
@@ -22,6 +21,7 @@ from ansible_collections.nself.prod.plugins.module_utils.audit.verdicts import e
 from ansible_collections.nself.prod.plugins.module_utils.audit.web_sites import (
     all_sites,
     header,
+    in_its_place,
     is_nginx_own,
     site_name,
 )
@@ -82,7 +82,7 @@ def headers_consistent(facts: Any, policy: Any) -> Verdict:
                 continue
             gone = sorted(name for name in union if name not in sent and (tls or name != EVERYWHERE[0]))
             if gone and own:
-                lost = lost or Missing("web.sites", Reason.ERROR, "the service behind it does not answer")
+                lost = lost or in_its_place(answer)
             elif gone:
                 bad.append("%s lacks %s" % (answer.read("path"), ", ".join(gone)))
             differing = sorted(name for name, value in sent.items() if first.setdefault(name, value) != value)

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Callable, Sequence, Tuple
+from typing import Any, Callable, List, Sequence, Tuple
 
 from ansible_collections.nself.prod.plugins.module_utils.audit.database import (
     in_force,
@@ -125,15 +125,19 @@ def log_statement(facts: Any, policy: Any) -> Verdict:
     )
 
 
+def lacks(prefix: str) -> List[str]:
+    """Return what the lines of a log do not tell with this log_line_prefix."""
+    # %-10u is u with a width; %% is a percent sign; what stands after %q is left out for the server's own processes only.
+    escapes = re.findall(r"%(?:-?\d+)?(.)", prefix)
+    return [what for what, letters in PREFIX if not any(letter in escapes for letter in letters)]
+
+
 def _prefix(postgres: Record) -> Tuple[bool, str]:
     logs = [part.strip() for part in in_force(postgres, "log_destination").lower().split(",")]
     if all(part in STRUCTURED_LOGS for part in logs):
         if in_force(postgres, "logging_collector") == "on":
             return True, "the log is %s" % ", ".join(logs)
-    prefix = in_force(postgres, "log_line_prefix")
-    # %-10u is u with a width; %% is a percent sign; what stands after %q is left out for the server's own processes only.
-    escapes = re.findall(r"%(?:-?\d+)?(.)", prefix)
-    lacking = [what for what, letters in PREFIX if not any(letter in escapes for letter in letters)]
+    lacking = lacks(in_force(postgres, "log_line_prefix"))
     return not lacking, "log_line_prefix has no %s" % ", ".join(lacking) if lacking else "log_line_prefix has it all"
 
 

@@ -10,11 +10,11 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from ansible_collections.nself.prod.plugins.module_utils.change.changes import ChangeError, Changes
 from ansible_collections.nself.prod.plugins.module_utils.change.guard import Refused
-from ansible_collections.nself.prod.plugins.module_utils.change.stack import env_text, shared
+from ansible_collections.nself.prod.plugins.module_utils.change.stack import env_places, env_text, mounts, shared
 from ansible_collections.nself.prod.plugins.module_utils.change.stack import override as overrides
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.part import File, Plan
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.recreate import ends_by_itself, layers
-from ansible_collections.nself.prod.plugins.module_utils.change.stack.stack import RUNTIME, Stack, write_private
+from ansible_collections.nself.prod.plugins.module_utils.change.stack.stack import LATER, RUNTIME, Stack, write_private
 from ansible_collections.nself.prod.plugins.module_utils.deployment.render import env_file
 from ansible_collections.nself.prod.plugins.module_utils.host import exists
 
@@ -24,7 +24,8 @@ FILES_LABEL = "nself.prod.files."
 class Candidate:
     """What the files are to be, and what that does to the services. plans: {role: what it wants}, in the roles' order; order: of all roles.
 
-    texts: {path: text} of the override and of the env files; recreate: the services to be made anew, in layers; remove: those whose
+    texts: {path: text} of the override and of the env files; recreate: the services to be made anew, in layers; stale: those of them whose
+    container stays and is only started again, {service: paths in it at which it does not see what is mounted there}; remove: those whose
     container goes; model: the services as compose will have them; left: what could not be done.
     """
 
@@ -33,9 +34,13 @@ class Candidate:
         self.plans = plans
         self.order = list(order) + [shared.ROLE]
         self.texts: Dict[str, str] = {}
+        self.stand_in = (
+            ""  # the override as it lies, without the services that are gone, where it names some: compose refuses it
+        )
         self._before: Dict[str, Optional[str]] = {stack.override_path: stack.override_text}
         self.model: Dict[str, Dict[str, Any]] = {}
         self.recreate: List[List[str]] = []
+        self.stale: Dict[str, List[str]] = {}
         self.remove: List[str] = []
         self.left: List[str] = []
         self._compose_texts()
@@ -48,8 +53,8 @@ class Candidate:
 
     @property
     def recreated(self) -> List[str]:
-        """The services to be made anew, in their order."""
-        return [name for layer in self.recreate for name in layer]
+        """The services whose container is made anew, in their order."""
+        return [name for layer in self.recreate for name in layer if name not in self.stale]
 
     @property
     def touched(self) -> List[str]:
@@ -124,6 +129,7 @@ class Candidate:
             dict(self.stack.override.roles),
             self.stack.override.below,
         )
+        self._take_out_what_is_gone(new)
         for role, plan in self.plans.items():
             known = _known(plan)
             fragment = _with_labels(plan.fragment, role, plan, self.stack)
@@ -141,9 +147,24 @@ class Candidate:
         for plan in self.plans.values():
             settings.update(plan.settings)
         started = list(self.stack.env_files) + [path for path in (self.stack.path(RUNTIME),) if exists(self.host, path)]
-        for path in env_text.targets(started, self.stack.directory) if settings else []:
+        where, left = env_places.places(self.stack, settings, started) if settings else ({}, [])
+        for path, names in where.items():
             self._before[path] = self.stack.read(path)
-            self.texts[path] = env_text.with_settings(self._before[path] or "", settings, path)
+            mine = {name: settings[name] for name in names}
+            self.texts[path] = env_text.with_settings(self._before[path] or "", mine, path)
+        written = [path for path in where if self.texts[path] != self._before[path]]
+        self.left += left + (env_places.in_git(self.stack, written) if written else [])
+
+    def _take_out_what_is_gone(self, new: overrides.Override) -> None:
+        """Take out of every document what it says of services that the project has no more: compose refuses it as a whole for them."""
+        named = {name for document in new.roles.values() for name in overrides.services_of(document)}
+        gone = named - set(self.stack.services)
+        gone -= self.stack.defined() if gone else set()
+        if not gone:
+            return
+        kept = {role: overrides.without(document, role, gone) for role, document in new.roles.items()}
+        new.roles = {role: document for role, document in kept.items() if document}
+        self.stand_in = overrides.join(new, self.order) or "x-nself-prod: {}\n"
 
     def _validate(self) -> None:
         """Have compose judge the new files with every set of env files, and find which services they change. Raises Refused."""
@@ -164,8 +185,13 @@ class Candidate:
                 chain.update(plan.settings)
             write_private(merged, env_file(chain))
             sets["the merged env chain of `nself start`"] = [merged]
+            before_files = self._project_files(folder)
+            originals = {temporary: path for path, temporary in place.items()}
+            write_private(folder + "/chain-before", env_file(self.stack.chain))
+            originals[merged] = folder + "/chain-before"
             for name, paths in sets.items():
-                self._judge(candidate.but(env_files=paths), name, paths, place)
+                lain = self.stack.cli.but(files=before_files, env_files=[originals.get(path, path) for path in paths])
+                self._judge(candidate.but(env_files=paths), lain, name, place)
             started = candidate.but(env_files=[place.get(path, path) for path in self.stack.env_files])
             model = started.model()
             self.model = model.get("services") or {}
@@ -178,32 +204,44 @@ class Candidate:
             after = started.hashes()
         self._find_recreations(before, after)
 
-    def _judge(self, candidate: Any, name: str, paths: Sequence[str], place: Mapping[str, str]) -> None:
+    def _project_files(self, folder: str) -> List[str]:
+        """Return the compose files of the project without what is ours in them: with the user's override as he wrote it."""
+        own = self.stack.override
+        if not overrides.has_content(own.yours) and not own.below.strip():
+            return list(self.stack.base)
+        # Where ours are in it, so is the document that makes the generated files valid.
+        yours = overrides.Override(own.first, own.yours, {"none": ""} if own.roles else {}, own.below)
+        write_private(folder + "/yours.yml", overrides.join(yours, ()))
+        return self.stack.base + [folder + "/yours.yml"]
+
+    def _judge(self, candidate: Any, lain: Any, name: str, place: Mapping[str, str]) -> None:
+        """Raise Refused where compose refuses the new files with a set of env files. lain: the project with that set as all of it lies."""
         try:
             candidate.ask("config", "--quiet")
         except ChangeError as error:
             try:
                 # What was not valid before is not ours.
-                self.stack.cli.but(
-                    files=self.stack.base, env_files=[path for path in paths if path not in place.values()]
-                ).ask("config", "--quiet")
+                lain.ask("config", "--quiet")
             except ChangeError:
+                if name == LATER:
+                    return  # an older project need not be valid as 1.x would start it
                 self.left.append(
                     "with %s docker compose refuses the project's own files already: %s"
-                    % (name, self.stack.redact(str(error)))
+                    % (name, self.stack.redact(_named(str(error), place)))
                 )
                 return
-            text = str(error)
-            for real, temporary in place.items():
-                text = text.replace(temporary, real)
             raise Refused(
                 "%s would not be valid with %s: %s; nothing was changed"
-                % (self.stack.override_path, name, self.stack.redact(text))
+                % (self.stack.override_path, name, self.stack.redact(_named(str(error), place)))
             ) from None
 
     def _hashes_before(self) -> Dict[str, str]:
         try:
-            return self.stack.cli.hashes()
+            if not self.stand_in:
+                return self.stack.cli.hashes()
+            with self.stack.scratch() as folder:
+                write_private(folder + "/override.yml", self.stand_in)
+                return self.stack.cli.but(files=self.stack.base + [folder + "/override.yml"]).hashes()
         except ChangeError:
             return {}  # the files as they are cannot be started: every difference is ours
 
@@ -224,7 +262,27 @@ class Candidate:
                 continue
             chosen.append(name)
         self.remove = sorted({name for plan in self.plans.values() for name in plan.remove if self.stack.inspect(name)})
-        self.recreate = layers([name for name in chosen if name not in self.remove], self.model, self.stack.of("nginx"))
+        chosen = [name for name in chosen if name not in self.remove]
+        self.stale = {name: self.unseen(name) for name in self._mounted() if name not in chosen + self.remove}
+        self.stale = {name: places for name, places in self.stale.items() if places}
+        self.recreate = layers(chosen + list(self.stale), self.model, self.stack.of("nginx"))
+
+    def unseen(self, service: str) -> List[str]:
+        """Return the paths in a service's container at which it does not see the files as they will be."""
+        texts = {entry.path: entry.text for plan in self.plans.values() for entry in plan.files}
+        return mounts.stale(self.stack, service, texts)
+
+    def _mounted(self) -> List[str]:
+        """Return the services that this run's roles mount something into."""
+        wanted = [(plan.fragment.get("services") or {}).items() for plan in self.plans.values()]
+        return sorted({name for items in wanted for name, item in items if item.get("volumes")})
+
+
+def _named(text: str, place: Mapping[str, str]) -> str:
+    """Return what compose says with the files' own names. place: {path: the file that stood for it}."""
+    for real, temporary in place.items():
+        text = text.replace(temporary, real)
+    return text
 
 
 def _known(plan: Plan) -> Dict[str, Any]:

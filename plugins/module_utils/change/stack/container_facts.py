@@ -75,7 +75,7 @@ def _seen(
     running = stack.running(service)
     pid = str((item.get("State") or {}).get("Pid") or 0)
     # With userns-remap the host counts users otherwise than the container, and `user:` is the container's word.
-    users, groups = (_id_map(stack.host, pid, name) if running else _SAME for name in ("uid_map", "gid_map"))
+    users, groups = (id_map(stack.host, pid, name) if running else _SAME for name in ("uid_map", "gid_map"))
     mounts = _mounts(stack.host, item, users, groups)
     statuses = [_status(stack.host, member) for member in [pid] + members.get(identity, [])] if running else []
     main = [
@@ -172,7 +172,7 @@ def _status(host: Any, pid: str) -> Dict[str, str]:
     return {key: value.strip() for key, _colon, value in (line.partition(":") for line in text.splitlines())}
 
 
-def _id_map(host: Any, pid: str, name: str) -> IdMap:
+def id_map(host: Any, pid: str, name: str) -> IdMap:
     """Return [(first id inside, first outside, how many)] of a process' user namespace."""
     try:
         rows = [
@@ -186,6 +186,11 @@ def _id_map(host: Any, pid: str, name: str) -> IdMap:
 def _inside(outside: int, ids: IdMap) -> int:
     """Return what a container calls an id of the host; one that it has no name for is the kernel's nobody."""
     return next((first + outside - host for first, host, count in ids if host <= outside < host + count), OVERFLOW)
+
+
+def outside(inside: int, ids: IdMap) -> Optional[int]:
+    """Return what the host calls an id of a container, None where the container has no such id."""
+    return next((host + inside - first for first, host, count in ids if first <= inside < first + count), None)
 
 
 def _usage(host: Any, pid: str) -> int:

@@ -20,11 +20,12 @@ LABEL = (
 
 @dataclass(frozen=True)
 class Files:
-    """tmpfs: {path: options}; kept: what it has written that a new container would not have."""
+    """tmpfs: {path: options}; kept: what it has written that a new container would not have; places: the folders of that."""
 
     read_only: bool
     tmpfs: Mapping[str, str]
     kept: Tuple[str, ...] = ()
+    places: Tuple[str, ...] = ()
 
 
 def scratch(path: str) -> Optional[str]:
@@ -56,13 +57,15 @@ def decide(
     covered += [str(item).partition(":")[0] for item in _listed(model.get("tmpfs"))]
     found = [(path, scratch(path)) for path in _written(needs, seen) if not _under(path, covered)]
     kept = tuple(path for path, folder in found if folder is None)
-    folders = [
+    before = _labelled(needs, seen)
+    places = folders([path for path in kept if path not in before], [path for path in kept if path in before])
+    writable = [
         *needs.tmpfs,
         *[folder for _path, folder in found if folder],
         *(seen.tmpfs if seen.read_only and not needs.known else ()),
     ]
     out: Dict[str, str] = {}
-    for folder in folders:
+    for folder in writable:
         if folder not in covered and folder not in own:
             out[folder] = _options(folder, needs, owner, size)
     for folder, mode in needs.run:
@@ -71,14 +74,33 @@ def decide(
             out[folder] = "uid=%d,gid=%d,mode=%s,size=%dm" % (uid, gid, mode, size)
     read_only = (wanted and not kept) or model.get("read_only") is True
     # What can be written anyway needs nothing in its place.
-    return Files(read_only, dict(sorted({**(out if read_only else {}), **own}.items())), kept)
+    return Files(read_only, dict(sorted({**(out if read_only else {}), **own}.items())), kept, places)
+
+
+def folders(written: Sequence[str], known: Sequence[str]) -> Tuple[str, ...]:
+    """Return few folders that hold what was written, the same ones when more is written there. known: folders of an earlier run, which stay."""
+    out = list(known)
+    for path in sorted(written):
+        if not _under(path, out):
+            parts = path.strip("/").split("/")
+            out.append("/" + "/".join(parts[:-1][: table.DEPTHS.get(parts[0], table.DEPTH)] or parts))
+    deepest = max([path.count("/") for path in out] or [1])
+    while len(set(out)) > table.MOST_PLACES and deepest > 1:
+        deepest -= 1
+        out = ["/".join(path.split("/")[: deepest + 1]) for path in out]
+    outermost = [path for path in set(out) if not _under(path.rpartition("/")[0], out)]
+    return tuple(sorted(outermost)[: table.MOST_PLACES])
 
 
 def _written(needs: Needs, seen: Seen) -> List[str]:
     """Return what an unknown service writes: what it has written, and what the container before it had."""
     if needs.known:
         return []
-    return sorted(set(seen.written) | {path for path in seen.labels.get(LABEL, "").split(" ") if path})
+    return sorted(set(seen.written) | set(_labelled(needs, seen)))
+
+
+def _labelled(needs: Needs, seen: Seen) -> List[str]:
+    return [] if needs.known else [path for path in seen.labels.get(LABEL, "").split(" ") if path.startswith("/")]
 
 
 def _options(folder: str, needs: Needs, owner: Optional[Tuple[int, int]], size: int) -> str:

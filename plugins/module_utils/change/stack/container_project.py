@@ -9,7 +9,8 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Set, Tuple
 
 from ansible_collections.nself.prod.plugins.module_utils.audit.checks.stack import DEVELOPMENT_ROLES, MODES
 from ansible_collections.nself.prod.plugins.module_utils.audit.collect.networks import DATA_ROLES
-from ansible_collections.nself.prod.plugins.module_utils.change.stack.part import Replace
+from ansible_collections.nself.prod.plugins.module_utils.change.stack.part import Replace, ReplaceMap, literal
+from ansible_collections.nself.prod.plugins.module_utils.change.stack.stack import FIXED
 
 OFF = "nself-prod-off"  # the profile of what is taken out: nobody switches it on
 INTERNAL = "nself-prod-internal"  # the network that leads nowhere
@@ -98,14 +99,30 @@ def without_arguments(
     return [str(word) for place, word in enumerate(command) if place not in places] if gone else None
 
 
-def networks(services: Mapping[str, Mapping[str, Any]], roles: Mapping[str, str], out: Sequence[str]) -> Dict[str, Any]:
-    """Return a fragment that puts what holds data on an internal network only, and everybody else there too.
+def networks(
+    services: Mapping[str, Mapping[str, Any]], roles: Mapping[str, str], out: Sequence[str]
+) -> Tuple[Dict[str, Any], List[str]]:
+    """Return (a fragment that puts what holds data on an internal network only, and everybody else there too; what is left to say).
 
     The network there is stays as it is, for an internal one publishes no port and lets nobody out: nginx and who sends mail need it.
     """
     found: Dict[str, Any] = {}
+    left: List[str] = []
     for name, item in services.items():
         if item.get("network_mode") or name in out:
             continue
-        found[name] = {"networks": Replace([INTERNAL]) if roles[name] in DATA_ROLES else [INTERNAL]}
-    return {"services": found, "networks": {INTERNAL: {"internal": True}}}
+        given = [entry or {} for entry in (item.get("networks") or {}).values()]
+        fixed = sorted({str(entry[key]) for entry in given for key in FIXED if entry.get(key)})
+        if roles[name] not in DATA_ROLES or fixed:
+            found[name] = {"networks": [INTERNAL]}
+            if roles[name] in DATA_ROLES:
+                left.append(
+                    "%s stays on its network, since it has a fixed address there (%s): others may know it by that. Take the address out "
+                    "of the compose file and name the service instead" % (name, ", ".join(fixed))
+                )
+            continue
+        # Whoever knows it by another name goes on finding it.
+        aliases = sorted({literal(str(alias)) for entry in given for alias in entry.get("aliases") or []})
+        only: Any = ReplaceMap({INTERNAL: {"aliases": aliases}}) if aliases else Replace([INTERNAL])
+        found[name] = {"networks": only}
+    return {"services": found, "networks": {INTERNAL: {"internal": True}}}, left

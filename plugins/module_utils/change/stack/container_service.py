@@ -21,7 +21,7 @@ from ansible_collections.nself.prod.plugins.module_utils.change.stack import (
 )
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.container_facts import Seen
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.container_users import Identity
-from ansible_collections.nself.prod.plugins.module_utils.change.stack.part import RESET, Plan, Replace
+from ansible_collections.nself.prod.plugins.module_utils.change.stack.part import RESET, Plan, Replace, literal
 from ansible_collections.nself.prod.plugins.module_utils.change.tables import container_needs as table
 from ansible_collections.nself.prod.plugins.module_utils.change.tables.container_needs import Needs
 from ansible_collections.nself.prod.plugins.module_utils.deployment.compose import no_new_privileges
@@ -207,7 +207,7 @@ class Services:
         if files.tmpfs:
             item["tmpfs"] = ["%s:%s" % (path, options) if options else path for path, options in files.tmpfs.items()]
         if files.kept:
-            item["labels"] = {container_files.LABEL: " ".join(files.kept)}
+            item["labels"] = {container_files.LABEL: literal(" ".join(files.places))}
             self.plan.left.append(
                 "%s can still change its own files, for it writes %s: say in containers_tmpfs what may be in memory only"
                 % (name, _some(files.kept))

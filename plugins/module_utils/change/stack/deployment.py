@@ -12,6 +12,7 @@ from ansible_collections.nself.prod.plugins.module_utils.change.stack import gui
 from ansible_collections.nself.prod.plugins.module_utils.change.stack import stack as stacks
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.part import Part
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.parts import PARTS
+from ansible_collections.nself.prod.plugins.module_utils.deployment.roles import known_words
 from ansible_collections.nself.prod.plugins.module_utils.host import Host
 
 SPEC = {
@@ -62,14 +63,18 @@ def with_options(
     stack: Any, chosen: Sequence[Type[Part]], params: Mapping[str, Any], secrets: Mapping[str, str]
 ) -> Tuple[List[Part], List[str]]:
     """Return (the parts with their options, what of the env files is not followed). Raises Refused for settings that nothing follows."""
-    settings, refused = guide_options.options_of(params["settings"], guide_options.SETTINGS)
+    names = [part.name for part in chosen]
+    # What only roles follow that are not in this run waits for the run that has them.
+    wanted = {name: value for name, value in params["settings"].items() if not guide_options.is_for_others(name, names)}
+    settings, refused = guide_options.options_of(wanted, guide_options.SETTINGS)
     if refused:
         raise Refused("; ".join(refused))
+    lacking: List[str] = []
     if settings.get("containers", {}).get("limits"):
-        settings["containers"]["limits"] = limits_of_services(stack, settings["containers"]["limits"])
-    names = [part.name for part in chosen]
+        settings["containers"]["limits"], lacking = limits_of_services(stack, settings["containers"]["limits"])
     declared = {name: value for name, value in stack.chain.items() if guide_options.concerns(name, names)}
     taken, told = guide_options.options_of(declared if params["settings_from_env"] else {}, guide_options.ENV_FILES)
+    told = lacking + told
     parts = []
     for part in chosen:
         given = {name: value for name, value in (params["parts"][part.name] or {}).items() if value != ""}
@@ -95,23 +100,36 @@ def fitting(part: Type[Part], options: Mapping[str, Any]) -> Tuple[Dict[str, Any
     return out, told
 
 
-def limits_of_services(stack: Any, limits: Mapping[str, Mapping[str, Any]]) -> Dict[str, Dict[str, Any]]:
-    """Return limits by service. limits: by the first words of settings such as POSTGRES_MEMORY_LIMIT: a service, a role, or all containers."""
+def limits_of_services(
+    stack: Any, limits: Mapping[str, Mapping[str, Any]]
+) -> Tuple[Dict[str, Dict[str, Any]], List[str]]:
+    """Return (limits by service, what is told of services that are not here).
+
+    limits: by the first words of settings such as POSTGRES_MEMORY_LIMIT: a service, a role, or all containers. The settings may be those of
+    a whole fleet, so one of nself's services need not be on this host; a word that is none is refused.
+    """
     out: Dict[str, Dict[str, Any]] = {}
     services = stack.started()
+    known = known_words()
+    left = []
     # What is said of one service counts more than what is said of all.
     for word, kinds in sorted(limits.items(), key=lambda pair: pair[0] != guide_options.EVERY_CONTAINER):
-        names = [name for name, role in services.items() if word in (name.replace("-", "_"), role)]
+        names = [name for name, role in services.items() if word in (name.replace("-", "_"), role.replace("-", "_"))]
         if word == guide_options.EVERY_CONTAINER:
             names = list(services)
-        if not names:
+        if not names and word not in known:
             raise Refused(
-                "%s: %s_… names no service; there are %s"
+                "%s: %s_… names no service; there are %s. One that only other hosts have belongs into their variables"
                 % (guide_options.SETTINGS, word.upper(), ", ".join(sorted(services)))
+            )
+        if not names:
+            left.append(
+                "%s: the limits of %s wait for that service, which has no container on this host"
+                % (guide_options.SETTINGS, word.upper())
             )
         for name in names:
             out.setdefault(name, {}).update(kinds)
-    return out
+    return out, left
 
 
 def parts_of(names: Mapping[str, Any]) -> List[Type[Part]]:

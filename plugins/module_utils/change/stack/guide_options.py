@@ -161,6 +161,12 @@ def in_force(
     return out
 
 
+def is_for_others(name: str, parts: Sequence[str]) -> bool:
+    """Tell whether a setting has followers, and none of them is among these parts."""
+    followers = {rule.part for rule in rules_of(name) if rule.option}
+    return bool(followers) and not followers & set(parts)
+
+
 def concerns(name: str, parts: Sequence[str]) -> bool:
     """Tell whether a setting is one for these parts. What is for none of them alone is for a run of several."""
     followers, entry = {rule.part for rule in rules_of(name) if rule.part}, guide.find(name)

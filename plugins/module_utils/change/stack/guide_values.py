@@ -10,6 +10,7 @@ import re
 from typing import Any, List, Optional
 
 from ansible_collections.nself.prod.plugins.module_utils.audit.checks.auth_service import PRIVILEGED_ROLES
+from ansible_collections.nself.prod.plugins.module_utils.audit.checks.postgres_settings import lacks
 from ansible_collections.nself.prod.plugins.module_utils.audit.tables.secret_names import is_secret_name
 from ansible_collections.nself.prod.plugins.module_utils.audit.units import go_duration, whole_number
 from ansible_collections.nself.prod.plugins.module_utils.change.tables import guide_options as table
@@ -128,6 +129,8 @@ _CONVERTERS = {
     table.SWITCH: _switch,
     table.RATE: _rate,
     table.SOURCES: _sources,
+    # The blank at its end is lost on the way, and without one it runs into what is logged.
+    table.PREFIX: lambda rule, text: text + " " if text else text,
 }
 
 
@@ -182,6 +185,7 @@ _GOOD = {
     table.NO_STAR: lambda value: not re.search(r"(?:^|\s)(?:\*|http:)(?:\s|$)", str(value)),
     table.GOOD_SOURCES: lambda value: not re.search(r"(?:^|\s)(?:'unsafe-\S*|\*|https?:|data:)(?:\s|$)", str(value)),
     table.GOOD_PERMISSIONS: _grants_to_few,
+    table.GOOD_PREFIX: lambda value: not lacks(str(value)),
 }
 
 

@@ -11,6 +11,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 from ansible_collections.nself.prod.plugins.module_utils.audit.collect.hasura import EXPORT, MALFORMED, TYPE
 from ansible_collections.nself.prod.plugins.module_utils.audit.tables.web_probes import FOREIGN_ORIGIN
 from ansible_collections.nself.prod.plugins.module_utils.change.changes import ChangeError
+from ansible_collections.nself.prod.plugins.module_utils.change.stack import reach
 from ansible_collections.nself.prod.plugins.module_utils.host import Host, HostError
 from ansible_collections.nself.prod.plugins.module_utils.parse import graphql_answer
 from ansible_collections.nself.prod.plugins.module_utils.parse.hasura_metadata import sources_of
@@ -133,7 +134,7 @@ class Engine:
         pairs = list((headers or {}).items()) + ([("Content-Type", "application/json")] if body else [])
         try:
             with self.host.connect(self._address, self._port, timeout=seconds) as stream:
-                return http.request(stream, method, path, "%s:%d" % (self._address, self._port), pairs, body)
+                return http.request(stream, method, path, reach.named(self._address, self._port), pairs, body)
         except HostError as error:
             raise ChangeError(
                 "%s does not answer at %s: %s" % (self.name, path, error.detail or error.reason)

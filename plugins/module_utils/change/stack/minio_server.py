@@ -14,7 +14,9 @@ from ansible_collections.nself.prod.plugins.module_utils.change.changes import C
 from ansible_collections.nself.prod.plugins.module_utils.parse import s3_answers
 from ansible_collections.nself.prod.plugins.module_utils.probe.http import Response
 
-KEY_STATUS = "/minio/admin/v3/kms/key/status"
+# Releases differ in where they tell it.
+KEY_STATUS = ("/minio/admin/v3/kms/key/status", "/minio/kms/v1/key/status")
+UNTOLD = (403, 404, 405, 426)  # a release, or a rule, that does not tell
 
 
 class Server:
@@ -57,19 +59,25 @@ class Server:
         """Return what the audit's own probe tells, without credentials too."""
         return probe.instance(self.host, self.unit, names)
 
-    def key_problem(self, name: str) -> str:
-        """Return what is wrong with the key by which it encrypts, by its name; "" where nothing is, or where it does not tell."""
-        answer = self._ask("GET", KEY_STATUS, {"key-id": name})
-        if answer.status in (403, 404):
-            return ""  # releases differ in where they tell it
+    def key_problem(self, name: str) -> Optional[str]:
+        """Have it encrypt and decrypt something with a key, by its name. Return what is wrong, "" where nothing is, None where it does not tell."""
+        answers = (self._ask("GET", path, {"key-id": name}) for path in KEY_STATUS)
+        answer = next((one for one in answers if one.status not in UNTOLD), None)
+        if answer is None:
+            return None
         if answer.status != 200:
             return "it answers %d %s" % (answer.status, s3_answers.error_code(answer.body))
         try:
             told = json.loads(answer.text)
         except ValueError:
-            return "it answers no JSON"
-        failed = sorted(key for key, text in told.items() if key.endswith("-error") and text) if told else ["status"]
-        return "%s of the key `%s`" % (", ".join(failed), name) if failed else ""
+            told = None
+        if not isinstance(told, dict):
+            return "it answers no JSON object"
+        failed = sorted(key for key, text in told.items() if key.endswith("-error") and text)
+        if failed:
+            return "%s of the key `%s`" % (", ".join(failed), name)
+        # Only an answer about this key proves anything.
+        return "" if told.get("key-id") == name else "it says nothing of the key `%s`" % name
 
     def _ask(self, method: str, path: str, query: Mapping[str, str], body: str = "") -> Response:
         try:

@@ -3,7 +3,8 @@
 """What of nginx's sites is for operators only, and how nginx asks who comes: maps of the http block, so that no site is touched.
 
 nginx itself answers 401 before a request reaches a service: at consoles, at the administrator's APIs of Hasura, and at hasura-auth for pages
-of origins that nobody named, since that service trusts every one. Who is let in stands in a file; an empty one lets nobody in.
+of origins that nobody named, since that service trusts every one. Who is let in stands in a file; an empty one lets nobody in. An authority
+that asks by http whether a name is ours, before it renews the certificate, is always let through to where that is answered.
 
 No expression here has a capture, and none is tried for sites that need no guard: a map's expression forgets what a location's one found.
 https://nginx.org/en/docs/http/ngx_http_map_module.html
@@ -98,7 +99,9 @@ class Guards:
             out += _map("$http_origin", _variable("foreign"), NOBODY, [("", "")] + [(text, "") for text in origins])
         guard = _variable("guard")
         out += _map("$server_name", guard, "", entries)
-        out += _map(guard, _variable("realm"), "Restricted", [("", "off")])
+        # Tried at guarded paths only. What the client sent, as no two programs can read this of it in two ways.
+        out += _map("$request_uri", _variable("asks"), "Restricted", [("~" + table.CHALLENGE, "off")])
+        out += _map(guard, _variable("realm"), _variable("asks"), [("", "off")])
         files = {name: "%s/%s" % (table.MOUNT, name) for name in (LOGIN, NOBODY)}
         out += _map(guard, _variable("users"), files[NOBODY], [(LOGIN, files[LOGIN])])
         return out + ["auth_basic %s;" % _variable("realm"), "auth_basic_user_file %s;" % _variable("users")]
@@ -241,3 +244,9 @@ def origin_entries(origins: Sequence[str]) -> List[str]:
         else:
             out.append(text)
     return list(dict.fromkeys(out))
+
+
+def origin_of(url: str) -> str:
+    """Return the origin of a URL, "" where it is none."""
+    found = re.match(r"[a-z][a-z0-9+.-]*://[^/?#\s]+", url.strip(), re.I)
+    return found.group() if found else ""

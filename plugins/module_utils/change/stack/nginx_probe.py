@@ -1,12 +1,15 @@
 # SPDX-FileCopyrightText: the nself.prod authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether the running nginx does what was wanted: every named site is asked from the host, with its name in handshake and Host header."""
+"""Whether the running nginx does what was wanted: every named site is asked from the host, with its name in handshake and Host header.
+
+Sites without TLS, as behind a balancer that ends it, are asked in clear, as that balancer does.
+"""
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Set, Tuple
 
 from ansible_collections.nself.prod.plugins.module_utils.audit.collect import nginx as collected
 from ansible_collections.nself.prod.plugins.module_utils.audit.collect.containers import processes_of
@@ -14,20 +17,26 @@ from ansible_collections.nself.prod.plugins.module_utils.audit.model import Miss
 from ansible_collections.nself.prod.plugins.module_utils.audit.tables.web_probes import FOREIGN_ORIGIN
 from ansible_collections.nself.prod.plugins.module_utils.change.changes import ChangeError
 from ansible_collections.nself.prod.plugins.module_utils.change.guard import Mismatch
+from ansible_collections.nself.prod.plugins.module_utils.change.stack import reach
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.nginx_guards import EVERYWHERE, key_of
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.nginx_http import header_values, hsts
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.units import running_unit
 from ansible_collections.nself.prod.plugins.module_utils.change.tables import nginx as table
 from ansible_collections.nself.prod.plugins.module_utils.deployment.nginx_sites import servers_of, sites_of
+from ansible_collections.nself.prod.plugins.module_utils.deployment.sites import Listen, Site
 from ansible_collections.nself.prod.plugins.module_utils.host import HostError
 from ansible_collections.nself.prod.plugins.module_utils.parse import tls_wire as wire
-from ansible_collections.nself.prod.plugins.module_utils.parse.nginx import walk
+from ansible_collections.nself.prod.plugins.module_utils.parse.nginx import Directive, named, walk
 from ansible_collections.nself.prod.plugins.module_utils.probe import http
 from ansible_collections.nself.prod.plugins.module_utils.probe import tls as handshakes
 
+HSTS = "Strict-Transport-Security"
 TIMEOUT = 5.0  # seconds for one request
 PATIENCE = 20.0  # seconds that a new container is waited for
 NO_PAGE = "/nself-prod-verify/no-such-page"
+ANY_NAME = "localhost"  # asked for where no site has a name that can be asked for
+BALANCER = ("X-Forwarded-Proto", "https")
+SILENT_TRIES = 3  # sites that are asked whether nginx says anything at all
 STOPPED = (401, 403, 404, 429)  # what nobody gets by without a login is answered by
 VERSIONS = {"TLSv1.2": wire.TLS12, "TLSv1.3": wire.TLS13}
 
@@ -36,7 +45,7 @@ VERSIONS = {"TLSv1.2": wire.TLS12, "TLSv1.3": wire.TLS13}
 class Expected:
     """What one name has to do. headers: {name: value, "" for any}; refused: (method, path, origin) that nobody gets by without a login.
 
-    protocols: those of TLS that it takes, empty where its own file says which.
+    protocols: those of TLS that it takes, empty where its own file says which; tls: whether it is asked over TLS.
     """
 
     name: str
@@ -44,6 +53,7 @@ class Expected:
     headers: Dict[str, str] = field(default_factory=dict)
     refused: List[Tuple[str, str, str]] = field(default_factory=list)
     protocols: Tuple[str, ...] = ()
+    tls: bool = True
 
 
 def not_loaded(stack: Any, service: str) -> List[str]:
@@ -58,29 +68,49 @@ def not_loaded(stack: Any, service: str) -> List[str]:
 
 
 def expected(configuration: Any, guards: Any, copies: Any, options: Mapping[str, Any]) -> List[Expected]:
-    """Return what is expected of every site with TLS and a name that can be asked for."""
+    """Return what is expected of every site that can be asked: over TLS where it has that, else in clear. None can where that is empty."""
     values = header_values(options)
     headers = {item.name: "" for item in table.HEADERS if values[item.variable] and item.variable != "csp"}
-    if hsts(options) and "Strict-Transport-Security" not in copies.kept:
-        headers["Strict-Transport-Security"] = hsts(options)
+    if hsts(options) and HSTS not in copies.kept:
+        headers[HSTS] = hsts(options)
+    found = list(zip(servers_of(configuration.tree), sites_of(configuration.tree)))
+    # Who comes without the words of that protocol is sent away there.
+    wrapped = {port for server, _site in found for port in _wrapped(server)}
+    doors = [(server, site, _doors(site, wrapped)) for server, site in found]
+    asked = [(server, site.plain_names[0], door) for server, site, door in doors if door and site.plain_names]
+    proven = {name for _server, site, door in doors if door and door[0].tls for name in site.plain_names}
+    asked = [entry for entry in asked if entry[2][0].tls or entry[1] not in proven]
+    if not asked:
+        # Whoever answers for names that nobody has.
+        asked = [(server, ANY_NAME, door) for server, _site, door in doors if any(one.default for one in door)][:1]
     out = []
-    for server, site in zip(servers_of(configuration.tree), sites_of(configuration.tree)):
-        names = site.plain_names
-        ports = [listen.port for listen in site.listens if listen.tls]
-        if not (names and ports and site.certificate):
-            continue
-        one = Expected(names[0], ports[0])
+    for server, name, door in asked:
+        one = Expected(name, door[0].port, tls=door[0].tls)
         said = {item.name for item in walk(server.block or ())}
         mended = copies.holds(server.file)
         if "add_header" not in said or mended:
-            one.headers = dict(headers)
-        if "ssl_protocols" not in said or mended:
+            one.headers = {key: value for key, value in headers.items() if one.tls or key != HSTS}
+        if one.tls and ("ssl_protocols" not in said or mended):
             one.protocols = tuple(options["tls_protocols"])
         guarded = guards.servers.get(key_of(server) or "")
         if guarded is not None and "auth_basic" not in said:
             one.refused = _refused(guarded)
         out.append(one)
     return out
+
+
+def _doors(site: Site, wrapped: Set[int]) -> List[Listen]:
+    """Return where a site is asked from this host: over TLS where it has that, else in clear."""
+    over = [one for one in site.listens if one.tls and site.certificate and one.port not in wrapped]
+    clear = [one for one in site.listens if not one.tls and one.address == "*" and one.port not in wrapped]
+    return over or ([] if site.tls else clear)
+
+
+def _wrapped(server: Directive) -> List[int]:
+    """Return the ports where a server wants to be told first who comes (proxy_protocol)."""
+    found = [item for item in named(server.block or (), "listen") if "proxy_protocol" in item.args]
+    words = [item.first.rpartition(":")[2] for item in found]
+    return [int(word) if word.isdigit() else 80 for word in words]
 
 
 def _refused(server: Any) -> List[Tuple[str, str, str]]:
@@ -98,17 +128,25 @@ def _plain(expression: str) -> str:
     return expression[1 : -len(table.ADMIN_PATHS)].replace("\\", "")
 
 
-def verify(stack: Any, service: str, wanted: Sequence[Expected]) -> None:
-    """Ask every site. Raises Mismatch with what the first ones do instead."""
-    try:
-        address = stack.address(service)
-    except ChangeError:
-        address = "127.0.0.1"  # in the host's own network
+def answers(stack: Any, service: str, wanted: Sequence[Expected]) -> bool:
+    """Tell whether any site says anything to this host, before anything is changed."""
+    for one in wanted[:SILENT_TRIES]:
+        try:
+            if _ask(stack.host, reach.address(stack, service), one, "GET", "/") is not None:
+                return True
+        except (ChangeError, Mismatch):
+            continue
+    return False
+
+
+def verify(stack: Any, service: str, wanted: Sequence[Expected]) -> bool:
+    """Ask every site; return whether any of them answered. Raises Mismatch with what the first ones do instead."""
+    address = reach.address(stack, service)
     _wait(stack.host, address, wanted)
     expires = time.monotonic() + PATIENCE
-    left, bad = list(wanted), []  # type: List[Expected], List[str]
+    left, bad, heard = list(wanted), [], set()  # type: List[Expected], List[str], Set[str]
     while left:
-        found = [(one, _problems(stack.host, address, one)) for one in left]
+        found = [(one, _problems(stack.host, address, one, heard)) for one in left]
         left, bad = (
             [one for one, problems in found if problems],
             [text for _one, problems in found for text in problems],
@@ -120,6 +158,7 @@ def verify(stack: Any, service: str, wanted: Sequence[Expected]) -> None:
     if bad:
         more = "; and %d more" % (len(bad) - 3) if len(bad) > 3 else ""
         raise Mismatch("nginx runs, but " + "; ".join(bad[:3]) + more)
+    return bool(heard)
 
 
 def _wait(host: Any, address: str, wanted: Sequence[Expected]) -> None:
@@ -135,7 +174,8 @@ def _wait(host: Any, address: str, wanted: Sequence[Expected]) -> None:
             time.sleep(0.5)
 
 
-def _problems(host: Any, address: str, one: Expected) -> List[str]:
+def _problems(host: Any, address: str, one: Expected, heard: Set[str]) -> List[str]:
+    """Return what a site does that it should not. heard: takes the names of sites that answer."""
     out: List[str] = []
     if one.protocols:
         door = handshakes.Door(address, one.port, one.name)
@@ -150,16 +190,23 @@ def _problems(host: Any, address: str, one: Expected) -> List[str]:
         answer = _ask(host, address, one, "GET", path)
         if answer is None:
             continue
+        heard.add(one.name)
         for name, value in one.headers.items():
             found = answer.header(name)
             if not found or (value and found != value):
                 out.append("%s%s answers %d with %s: %s" % (one.name, path, answer.status, name, found or "(none)"))
     for method, path, origin in one.refused:
         answer = _ask(host, address, one, method, path, origin)
-        if answer is not None and answer.status not in STOPPED:
+        if answer is not None and answer.status not in STOPPED and not _sent_to_tls(one, answer):
             whom = "pages of strangers" if origin else "strangers"
             out.append("%s%s still answers %s (%d)" % (one.name, path, whom, answer.status))
     return out
+
+
+def _sent_to_tls(one: Expected, answer: http.Response) -> bool:
+    """Tell whether who comes in clear is only sent on to https, before anybody asks who he is."""
+    to = (answer.header("Location") or "").lower()
+    return not one.tls and 300 <= answer.status < 400 and to.startswith("https://")
 
 
 def _ask(host: Any, address: str, one: Expected, method: str, path: str, origin: str = "") -> Optional[http.Response]:
@@ -167,8 +214,11 @@ def _ask(host: Any, address: str, one: Expected, method: str, path: str, origin:
 
     def ask() -> Optional[http.Response]:
         with host.connect(address, one.port, timeout=TIMEOUT) as stream:
-            stream.start_tls(one.name)
             pairs = [("Origin", origin)] if origin else []
+            if one.tls:
+                stream.start_tls(one.name)
+            else:
+                pairs.append(BALANCER)
             try:
                 return http.request(stream, method, path, one.name, pairs)
             except http.Silent:

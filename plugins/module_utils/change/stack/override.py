@@ -10,10 +10,10 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field
-from typing import Any, Dict, Mapping, Optional
+from typing import Any, Container, Dict, List, Mapping, Optional, Tuple
 
 from ansible_collections.nself.prod.plugins.module_utils.change.changes import ChangeError
-from ansible_collections.nself.prod.plugins.module_utils.change.stack.part import Replace, Reset
+from ansible_collections.nself.prod.plugins.module_utils.change.stack.part import Replace, ReplaceMap, Reset
 
 FIRST = (
     "# Written by nself.prod, role by role. Your own content stands between the lines that say so, and stays as it is."
@@ -25,6 +25,7 @@ BELOW_KEY = "x-nself-prod-below: {}"
 OURS = "x-nself-prod-"
 _ROLE = re.compile(r"^--- # nself\.prod: role ([a-z_]+)$", re.M)
 _PLAIN = re.compile(r"[A-Za-z_/.][A-Za-z0-9_/.-]*\Z")
+_SERVICE = re.compile(r'^  ("(?:[^"\\]|\\.)*"|[^\s:"]+):', re.M)
 _WORDS = frozenset("true false yes no on off null y n".split())
 
 
@@ -47,6 +48,21 @@ class Override:
                 "docker-compose.override.yml: the line %s%s is not as it was written; remove that role's document"
                 % (OURS, role)
             ) from None
+
+
+def refuse(text: str, path: str) -> None:
+    """Raise ChangeError for a text that is valid by itself, and would not be below a document of ours. path: whose it is."""
+    first = next((line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")), "")
+    what, mend = "", ""
+    if text.startswith("\ufeff"):
+        what, mend = "a byte order mark", "save it as UTF-8 without one (`sed -i '1s/^\\xEF\\xBB\\xBF//' %s`)" % path
+    elif first.startswith("%"):
+        what, mend = "the directive `%s`" % first[:40].strip(), "take that line out, compose needs none"
+    if what:
+        raise ChangeError(
+            "%s begins with %s, which YAML allows only at the very beginning, where the roles' own lines come: %s. Nothing was changed"
+            % (path, what, mend)
+        )
 
 
 def split(text: Optional[str]) -> Override:
@@ -124,8 +140,48 @@ def has_content(text: str) -> bool:
 
 def document(fragment: Mapping[str, Any], role: str, known: Mapping[str, Any]) -> str:
     """Return a role's document: what it remembers of itself in one line, then its fragment."""
-    line = "%s%s: %s\n" % (OURS, role, json.dumps(known, sort_keys=True))
-    return line + yaml(fragment)
+    return _known_line(role, known) + yaml(fragment)
+
+
+def _known_line(role: str, known: Mapping[str, Any]) -> str:
+    return "%s%s: %s\n" % (OURS, role, json.dumps(known, sort_keys=True))
+
+
+def services_of(document: str) -> List[str]:
+    """Return the services that a role's document names."""
+    return [json.loads(name) if name.startswith('"') else name for name, _start, _end in _places(document)]
+
+
+def without(document: str, role: str, services: Container[str]) -> str:
+    """Return a role's document without these services; "" where it says nothing then."""
+    places = _places(document)
+    names = services_of(document)
+    for (_name, start, end), name in reversed(list(zip(places, names))):
+        if name in services:
+            document = document[:start] + document[end:]
+    if places and not _places(document):
+        document = document.replace("\nservices:\n", "\n", 1)
+    known = Override(roles={role: document}).known(role)
+    urls = [entry for entry in known.get("database_urls") or [] if entry["service"] not in services]
+    settings = {name: item for name, item in (known.get("postgres_settings") or {}).items() if name not in services}
+    shared = {"database_urls": urls, "postgres_settings": settings}
+    kept = {key: shared.get(key, item) for key, item in known.items()}
+    if kept != known:
+        kept = {key: item for key, item in kept.items() if item or key not in shared}
+        document = _known_line(role, kept) + document.partition("\n")[2]
+    return "" if document == _known_line(role, {"version": 1}) else document
+
+
+def _places(document: str) -> List[Tuple[str, int, int]]:
+    """Return (name as it is written, start, end) of each service in a document that yaml() wrote."""
+    begun = re.search(r"^services:\n", document, re.M)
+    if not begun:
+        return []
+    ended = re.compile(r"^\S", re.M).search(document, begun.end())
+    end = ended.start() if ended else len(document)
+    found = [place for place in _SERVICE.finditer(document, begun.end(), end)]
+    ends = [place.start() for place in found[1:]] + [end]
+    return [(place.group(1), place.start(), stop) for place, stop in zip(found, ends)]
 
 
 def yaml(value: Mapping[str, Any], indent: int = 0) -> str:
@@ -135,7 +191,8 @@ def yaml(value: Mapping[str, Any], indent: int = 0) -> str:
     for key, item in value.items():
         name = _scalar(str(key))
         if isinstance(item, Mapping) and item:
-            out.append("%s%s:\n%s" % (pad, name, yaml(item, indent + 1)))
+            tag = " !override" if isinstance(item, ReplaceMap) else ""
+            out.append("%s%s:%s\n%s" % (pad, name, tag, yaml(item, indent + 1)))
         elif isinstance(item, (list, tuple)) and item:
             tag = " !override" if isinstance(item, Replace) else ""
             lines = "".join("%s  - %s\n" % (pad, _scalar(entry)) for entry in item)

@@ -16,6 +16,10 @@ class Replace(List[Any]):
     """A list of a fragment that takes the place of the one that is there; others are added to it."""
 
 
+class ReplaceMap(Dict[str, Any]):
+    """A mapping of a fragment that takes the place of what is there; others are merged with it."""
+
+
 class Reset:
     """A value of a fragment that takes away what is there."""
 
@@ -81,7 +85,8 @@ class Part:
     """One role's part. stack: the deployment (stack.py); options: by the names of SPEC; secrets: by the names of SECRETS.
 
     The methods are called in the order in which they stand here; plan() once, and it reads only.
-    declared: settings of the guide for this part that the env files declare, as {name: value}, without secrets.
+    declared: settings of the guide for this part that the env files declare, as {name: value}, without secrets;
+    stays: what revert() found that nobody can take back, and what to do about it, one line each.
     """
 
     name = ""
@@ -93,10 +98,14 @@ class Part:
         self.options = options
         self.secrets = secrets
         self.declared: Dict[str, str] = {}
+        self.stays: List[str] = []
 
     def plan(self) -> Plan:
         """Return what is wanted. Raises Refused for what cannot be."""
         raise NotImplementedError
+
+    def fetch(self, changes: Changes) -> None:
+        """Fetch images that the user named, while all is as it was: one more on the host harms nobody. Raises Refused. In check mode, only note."""
 
     def prepare(self, changes: Changes) -> None:
         """Take the steps that the old stack has to take before any file changes. In check mode, which changes tells, only note them."""

@@ -15,6 +15,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence
 from ansible_collections.nself.prod.plugins.module_utils.audit.collect import psql
 from ansible_collections.nself.prod.plugins.module_utils.audit.facts import Unread
 from ansible_collections.nself.prod.plugins.module_utils.change.changes import ChangeError
+from ansible_collections.nself.prod.plugins.module_utils.change.stack import reach
 from ansible_collections.nself.prod.plugins.module_utils.host import Completed, HostError, first_line
 
 APPLICATION = "nself-prod-change"
@@ -47,6 +48,22 @@ UNHEARD = (
 HEARD = "SELECT count(set_config(name, reset_val, true)) FROM pg_settings WHERE name IN (%s);" % (
     ", ".join("'%s'" % name for name, _value in _QUIET)
 )
+
+# pgaudit's event triggers make every statement fail that changes a table or a right where the server does not load it any more: from a
+# transaction of ours, which may be on the way to have it loaded, they are kept away. Nobody else sees that.
+UNAUDITED = r"""
+SELECT coalesce(json_object_agg(t.oid, CASE t.evtenabled WHEN 'O' THEN '' WHEN 'R' THEN 'REPLICA' ELSE 'ALWAYS' END), '{}') AS silenced,
+    coalesce(string_agg(format('ALTER EVENT TRIGGER %I DISABLE;', t.evtname), ' '), '') AS silence
+    FROM pg_event_trigger t JOIN pg_depend d ON d.classid = 'pg_event_trigger'::regclass AND d.objid = t.oid AND d.deptype = 'e'
+    JOIN pg_extension e ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid
+    WHERE e.extname = 'pgaudit' AND t.evtenabled <> 'D' AND NOT EXISTS (SELECT FROM pg_settings WHERE name = 'pgaudit.log') \gset nself_
+:nself_silence
+""".strip()
+AUDITED = r"""
+SELECT coalesce(string_agg(format('ALTER EVENT TRIGGER %I ENABLE %s;', t.evtname, s.value), ' '), '') AS back
+    FROM pg_event_trigger t JOIN json_each_text(:'nself_silenced') s ON s.key = t.oid::text \gset nself_
+:nself_back
+""".strip()
 
 
 @dataclass(frozen=True)
@@ -115,7 +132,7 @@ class Database:
     def login(self, role: str, password: str, database: str, statements: str = "SELECT 1;") -> Optional[str]:
         """Log in over the network, as a service does, and run statements; return what was wrong, None where all went well."""
         port = self.stack.environment(self.service).get("PGPORT") or "5432"
-        where = [self.stack.address(self.service), port, role, database]
+        where = [reach.address(self.stack, self.service), port, role, database]
         try:
             done = self.stack.exec(
                 self.service,
@@ -142,10 +159,11 @@ def script(parts: "list[tuple[str, str, bool]]") -> str:
         "SET LOCAL client_min_messages = 'warning';",
         # So that nobody's function or operator is taken for one of PostgreSQL's own.
         "SET LOCAL search_path = pg_catalog, pg_temp;",
+        UNAUDITED,
     ]
     for number, (_what, sql, secret) in enumerate(parts):
         lines += [r"\echo @%d" % number] + ([UNHEARD, sql, HEARD] if secret else [sql])
-    return "\n".join(lines + ["COMMIT;", r"\echo @committed", ""])
+    return "\n".join(lines + [AUDITED, "COMMIT;", r"\echo @committed", ""])
 
 
 def problem(done: Completed, steps: Sequence[str]) -> str:

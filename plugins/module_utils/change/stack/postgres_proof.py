@@ -13,6 +13,7 @@ from typing import Any, Iterator, Tuple
 from ansible_collections.nself.prod.plugins.module_utils.audit.database import is_network
 from ansible_collections.nself.prod.plugins.module_utils.change import certificates
 from ansible_collections.nself.prod.plugins.module_utils.change.guard import Mismatch
+from ansible_collections.nself.prod.plugins.module_utils.change.stack import reach
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.postgres_certificate import Given
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.postgres_server import Server
 from ansible_collections.nself.prod.plugins.module_utils.host import HostError, first_line
@@ -90,10 +91,9 @@ def _places(stack: Any) -> Iterator[Tuple[str, Tuple[str, float]]]:
     """Yield (address, (service, when its container was started))."""
     for service in stack.services:
         item = stack.inspect(service) or {}
-        for network in ((item.get("NetworkSettings") or {}).get("Networks") or {}).values():
-            if (network or {}).get("IPAddress"):
-                started = str((item.get("State") or {}).get("StartedAt") or "")
-                yield str(network["IPAddress"]), (service, moment(started))
+        for address in reach.own(item):
+            started = str((item.get("State") or {}).get("StartedAt") or "")
+            yield address, (service, moment(started))
 
 
 def moment(text: str) -> float:
@@ -114,8 +114,7 @@ def _sessions(server: Server) -> None:
 
 def _from_outside(stack: Any, server: Server, promise: Promise) -> None:
     """Come over the network as anybody may: with a finished handshake, and in clear."""
-    on_host = stack.services[server.service].get("network_mode") == "host"
-    address = "127.0.0.1" if on_host else str(stack.address(server.service))
+    address = reach.address(stack, server.service)
     environment = stack.environment(server.service)
     user = environment.get("POSTGRES_USER") or "postgres"
     try:

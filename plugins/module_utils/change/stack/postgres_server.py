@@ -16,6 +16,7 @@ from ansible_collections.nself.prod.plugins.module_utils.audit.model import Miss
 from ansible_collections.nself.prod.plugins.module_utils.audit.tables.postgres_sql import SECTIONS
 from ansible_collections.nself.prod.plugins.module_utils.change.changes import Changes, text_of
 from ansible_collections.nself.prod.plugins.module_utils.change.guard import Mismatch, Refused
+from ansible_collections.nself.prod.plugins.module_utils.change.stack import mounts
 from ansible_collections.nself.prod.plugins.module_utils.host import HostError, NotFound, first_line
 
 ASKED = ("server", "settings", "overrides", "file_settings", "hba", "pending_restart", "verifiers", "sessions")
@@ -150,8 +151,14 @@ class Server:
         told = told_by(command, "hba_file") or self.section("hba_in_files")
         return posixpath.join(self.setting("data_directory"), told if told and told != ours else "pg_hba.conf")
 
+    def _blind(self) -> bool:
+        """Tell whether it does not see its file of rules any more, as somebody put another in its place: it is started again for that."""
+        return isinstance(self.sections["hba"], Unread) and bool(mounts.stale(self.stack, self.service, {}))
+
     def stale(self) -> List[str]:
         """Return the files that are newer than what it runs with."""
+        if self._blind():
+            return []
         found = postgres_files.collect(self.stack.host, {"pid": self._pid()}, self.sections)["changed"]
         if isinstance(found, Unread):
             raise Mismatch("%s: %s" % (self.service, found.detail))
@@ -180,6 +187,8 @@ class Server:
 
     def broken_rules(self) -> List[str]:
         """Return the lines of the file of rules, as it stands, that it does not take."""
+        if self._blind():
+            return []
         return ["pg_hba.conf line %s" % item["line_number"] for item in self.section("hba") if item["broken"]]
 
     # -- changing ----------------------------------------------------------------------------------------------------

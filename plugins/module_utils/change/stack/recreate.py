@@ -5,17 +5,24 @@
 from __future__ import annotations
 
 import json
-import shlex
 import time
-from typing import Any, Dict, Iterable, List, Mapping, Sequence
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence
 
-from ansible_collections.nself.prod.plugins.module_utils.change.changes import ChangeError
+from ansible_collections.nself.prod.plugins.module_utils.change.changes import ChangeError, command
 from ansible_collections.nself.prod.plugins.module_utils.change.guard import Mismatch
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.compose_cli import ANEW, said
+from ansible_collections.nself.prod.plugins.module_utils.change.stack.health import (
+    MOST_RESTARTS,
+    UNSTEADY,
+    asked,
+    health,
+    last_words,
+    restarts,
+)
 from ansible_collections.nself.prod.plugins.module_utils.host import HostError
 
-MOST_RESTARTS = 3  # a container that was started again so often does not come up
 STEADY = 2.0  # seconds that a container without a health check has to run
+BRIEF = 10.0  # seconds for what was unwell before to become well after all
 UP = 180.0  # seconds for compose to make the containers of a layer
 
 
@@ -70,46 +77,69 @@ def as_written(stack: Any, cli: Any) -> "set[str]":
     return {name for name, value in cli.hashes().items() if stack.config_hash(name) == value} - asleep
 
 
+def never_healthy(unwell: Iterable[str], model: Mapping[str, Mapping[str, Any]]) -> "set[str]":
+    """Return those of these services that others wait for until they are healthy: compose would wait in vain, and make nothing."""
+    needs = [item.get("depends_on") or {} for item in model.values()]
+    return {
+        name for name in unwell if any((need.get(name) or {}).get("condition") == "service_healthy" for need in needs)
+    }
+
+
 def ends_by_itself(service: Mapping[str, Any]) -> bool:
     """Tell whether a service does its work once and ends, as those that prepare a volume."""
     return str(service.get("restart") or "no") in ("no", "False")
 
 
 class Recreation:
-    """The making anew of some services. wait: seconds until a layer is healthy."""
+    """The making anew of some services. wait: seconds until a layer is healthy; unwell: services that were not well before, and how (health.py)."""
 
-    def __init__(self, stack: Any, wait: float) -> None:
+    def __init__(self, stack: Any, wait: float, unwell: Optional[Mapping[str, str]] = None) -> None:
         self.stack = stack
         self.wait = wait
+        self.unwell = {} if unwell is None else unwell
         self.downtime: Dict[str, float] = {}
 
-    def run(self, order: Sequence[Sequence[str]], model: Mapping[str, Mapping[str, Any]]) -> None:
-        """Make the services of each layer anew and wait. Raises Mismatch with what does not come up."""
+    def run(
+        self, order: Sequence[Sequence[str]], model: Mapping[str, Mapping[str, Any]], again: Sequence[str] = ()
+    ) -> None:
+        """Make the services of each layer anew and wait. again: those whose container is only started again.
+
+        Raises Mismatch with what does not come up.
+        """
         for layer in order:
             begun = time.monotonic()
-            self.up(layer, model)
+            made = [name for name in layer if name not in again]
+            if made:
+                self.up(made, model)
+            for name in layer:
+                if name in again:
+                    self._restart(name)
             self.stack.refresh()
             waiting = set(layer)
             while waiting:
                 for name in sorted(waiting):
-                    if self._well(name, model.get(name) or {}):
+                    if self._good_enough(name, model.get(name) or {}, time.monotonic() - begun):
                         self.downtime[name] = round(time.monotonic() - begun, 1)
                         waiting.discard(name)
                 if waiting and time.monotonic() - begun > self.wait:
                     name = sorted(waiting)[0]
                     raise Mismatch(
-                        "%s does not become healthy within %d s: %s" % (name, self.wait, self._last_words(name))
+                        "%s does not become healthy within %d s: %s" % (name, self.wait, last_words(self.stack, name))
                     )
                 if waiting:
                     time.sleep(0.5)
                     self.stack.refresh()
 
+    def _restart(self, service: str) -> None:
+        item = self.stack.inspect(service) or {}
+        command(self.stack.host, ["docker", "restart", str(item.get("Id"))], timeout=UP)
+
     def up(self, services: Sequence[str], model: Mapping[str, Mapping[str, Any]]) -> None:
         """Have compose make these services anew where their configuration differs. Raises ChangeError."""
         words = list(ANEW) + list(services)
-        words += companions(services, model, as_written(self.stack, self.stack.cli))
+        words += companions(services, model, as_written(self.stack, self.stack.cli) - never_healthy(self.unwell, model))
         try:
-            done = self.stack.cli.run(*words, timeout=UP + 10 * len(services))
+            done = self.stack.cli.run(*words, timeout=UP + 10 * len(services), noted=True)
         except HostError as error:
             raise ChangeError(
                 "docker compose up %s: %s" % (" ".join(services), error.detail or error.reason)
@@ -123,23 +153,36 @@ class Recreation:
         patient: a service may be unhealthy for a while, as one that is started again until those are back that it asks for.
         """
         begun = time.monotonic()
+        services = [name for name in services if name not in self.unwell]
         while True:
             self.stack.refresh()
-            states = {name: _health(self.stack.inspect(name) or {}) for name in services}
+            states = {name: health(self.stack.inspect(name) or {}) for name in services}
             bad = [name for name, state in states.items() if state == "unhealthy"]
             if bad and not patient:
-                raise Mismatch("%s became unhealthy: %s" % (bad[0], self._last_words(bad[0])))
+                raise Mismatch("%s became unhealthy: %s" % (bad[0], last_words(self.stack, bad[0])))
             starting = [name for name, state in states.items() if state in ("starting", "unhealthy")]
             if not starting:
                 return
             if time.monotonic() - begun > self.wait:
                 raise Mismatch(
                     "%s does not become healthy within %d s: %s"
-                    % (starting[0], self.wait, self._last_words(starting[0]))
+                    % (starting[0], self.wait, last_words(self.stack, starting[0]))
                 )
             time.sleep(1)
 
     # -- inner -------------------------------------------------------------------------------------------------------
+
+    def _good_enough(self, name: str, service: Mapping[str, Any], passed: float) -> bool:
+        """Tell whether a service is well, or at least as it was before: nobody waits long for what was unwell then."""
+        if name not in self.unwell:
+            return self._well(name, service)
+        try:
+            if self._well(name, service):
+                return True
+        except Mismatch:
+            pass
+        there = self.stack.inspect(name) is not None
+        return passed >= BRIEF and there and (self.unwell[name] == UNSTEADY or bool(self.stack.steady(name)))
 
     def _well(self, name: str, service: Mapping[str, Any]) -> bool:
         item = self.stack.inspect(name)
@@ -148,54 +191,24 @@ class Recreation:
         state = item.get("State") or {}
         if ends_by_itself(service) and state.get("Status") == "exited":
             if int(state.get("ExitCode") or 0):
-                raise Mismatch("%s ended with %s: %s" % (name, state.get("ExitCode"), self._last_words(name)))
+                raise Mismatch("%s ended with %s: %s" % (name, state.get("ExitCode"), last_words(self.stack, name)))
             return True
-        if int(item.get("RestartCount") or 0) >= MOST_RESTARTS:
-            raise Mismatch("%s is started again and again: %s" % (name, self._last_words(name)))
+        if restarts(item) >= MOST_RESTARTS:
+            raise Mismatch("%s is started again and again: %s" % (name, last_words(self.stack, name)))
         if not state.get("Running") or state.get("Restarting"):
             if state.get("Status") == "exited" and service.get("restart") == "no":
-                raise Mismatch("%s ended with %s: %s" % (name, state.get("ExitCode"), self._last_words(name)))
+                raise Mismatch("%s ended with %s: %s" % (name, state.get("ExitCode"), last_words(self.stack, name)))
             return False
-        health = _health(item)
-        if health == "unhealthy":
-            raise Mismatch("%s is unhealthy: %s" % (name, self._last_words(name)))
-        if health == "":
+        state_of_health = health(item)
+        if state_of_health == "unhealthy":
+            raise Mismatch("%s is unhealthy: %s" % (name, last_words(self.stack, name)))
+        if state_of_health == "":
             return self._steady(item)
         # Docker asks only every so often: the same question is put at once.
-        return health == "healthy" or self._asked(name, item)
+        return state_of_health == "healthy" or asked(self.stack, name)
 
     def _steady(self, item: Mapping[str, Any]) -> bool:
         time.sleep(STEADY)
         done = self.stack.host.run(["docker", "inspect", "--format", "{{json .State}}", str(item["Id"])], timeout=20)
         state = json.loads(done.out or "{}")
         return bool(state.get("Running")) and not state.get("Restarting")
-
-    def _asked(self, name: str, item: Mapping[str, Any]) -> bool:
-        test = list(((item.get("Config") or {}).get("Healthcheck") or {}).get("Test") or [])
-        argv = ["/bin/sh", "-c", test[1]] if test[:1] == ["CMD-SHELL"] else test[1:]
-        if not argv:
-            return False
-        try:
-            # With its words on no command line of this host: they may hold a secret.
-            done = self.stack.exec(
-                name, ["/bin/sh", "-s"], stdin=" ".join(shlex.quote(word) for word in argv) + "\n", timeout=10
-            )
-        except HostError:
-            return False
-        return bool(done.rc == 0)
-
-    def _last_words(self, name: str) -> str:
-        """Return what a service said last, without secrets."""
-        item = self.stack.inspect(name)
-        if item is None:
-            return "it has no container"
-        done = self.stack.host.run(["docker", "logs", "--tail", "5", str(item["Id"])], timeout=20)
-        lines = [line.strip() for line in (done.out + "\n" + done.err).splitlines() if line.strip()]
-        checks = ((item.get("State") or {}).get("Health") or {}).get("Log") or []
-        failed = [str(entry.get("Output") or "").strip() for entry in checks if entry.get("ExitCode")]
-        words = (failed[-1:] if failed and failed[-1] else []) + lines[-2:]
-        return str(self.stack.redact(" | ".join(words) or "it says nothing"))[:500]
-
-
-def _health(item: Mapping[str, Any]) -> str:
-    return str(((item.get("State") or {}).get("Health") or {}).get("Status") or "").replace("none", "")

@@ -41,10 +41,13 @@ def fragment(
             continue
         changed = url(found, DatabaseUrl(service, name, edit["query"], edit["user"], edit["password"]))
         if changed is None:
-            left.append(
-                "%s takes %s as a whole from an env file, so it is not changed there: add %s to it yourself"
-                % (service, name, ", ".join("%s=%s" % pair for pair in sorted(edit["query"].items())) or "the new user")
+            why = (
+                "takes %s as a whole from an env file, so it is not changed there"
+                if raw_service.refers(found)
+                else "has a %s of another form than postgres://…, so it stays as it is"
             )
+            more = ", ".join("%s=%s" % pair for pair in sorted(edit["query"].items())) or "the new user"
+            left.append("%s %s: add %s to it yourself" % (service, why % name, more))
         elif changed != found:
             services.setdefault(service, {}).setdefault("environment", {})[name] = changed
     return ({"services": services} if services else {}), left

@@ -13,7 +13,7 @@ import os
 import posixpath
 import shutil
 import tempfile
-from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Set, Tuple
 
 from ansible_collections.nself.prod.plugins.module_utils.audit.collect import containers, docker, project
 from ansible_collections.nself.prod.plugins.module_utils.audit.collector import Options
@@ -23,16 +23,20 @@ from ansible_collections.nself.prod.plugins.module_utils.audit.tables.secret_nam
 from ansible_collections.nself.prod.plugins.module_utils.change.changes import ChangeError, text_of
 from ansible_collections.nself.prod.plugins.module_utils.change.patient import Patient
 from ansible_collections.nself.prod.plugins.module_utils.change.sources import Sources
+from ansible_collections.nself.prod.plugins.module_utils.change.stack import compose_files, env_places, reach
 from ansible_collections.nself.prod.plugins.module_utils.change.stack import override as overrides
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.compose_cli import Compose
-from ansible_collections.nself.prod.plugins.module_utils.deployment import compose as models
+from ansible_collections.nself.prod.plugins.module_utils.change.stack.part import Replace, ReplaceMap, literal
 from ansible_collections.nself.prod.plugins.module_utils.deployment.discovery import FOUND, LABEL, NONE
+from ansible_collections.nself.prod.plugins.module_utils.deployment.env_chain import files_of_1x
 from ansible_collections.nself.prod.plugins.module_utils.deployment.render import OWN_PROFILES
 from ansible_collections.nself.prod.plugins.module_utils.deployment.roles import role_of
 from ansible_collections.nself.prod.plugins.module_utils.host import Completed, HostError, exists
 from ansible_collections.nself.prod.plugins.module_utils.parse import dotenv
 
 RUNTIME = ".env.runtime"  # what `nself start` merges and starts the stack with
+FIXED = ("ipv4_address", "ipv6_address")  # what two containers of a network cannot both have
+LATER = "the env files as nself 1.x reads them"
 _COLLECTORS = tuple(collector for module in (docker, containers, project) for collector in module.COLLECTORS)
 SHORTEST = 6  # characters of a secret that is looked for in what a program says
 
@@ -57,17 +61,19 @@ class Stack:
         self.directory = directory
         self.project = project_name
         self.chain = dict(chain)
-        self._containers = {str(_labels(item).get(LABEL + "service")): dict(item) for item in inspected}
+        self._containers = {str(compose_files.labels(item).get(LABEL + "service")): dict(item) for item in inspected}
         self._images: Dict[str, Dict[str, Any]] = {}
-        self.base, self.override_path = _files(host, directory, inspected)
-        self.env_files = _env_files(host, directory, inspected)
+        self.base, self.override_path = compose_files.files(host, directory, inspected)
+        self.env_files = compose_files.env_files(host, directory, inspected)
         self.variables = dict(self.chain)
         for path in self.env_files:
             self.variables.update(dotenv.parse(text_of(host, path) or "").values)
         profiles = list(OWN_PROFILES)
         profiles += [name.strip() for name in self.variables.get("COMPOSE_PROFILES", "").split(",") if name.strip()]
         self.override_text = text_of(host, self.override_path)
+        overrides.refuse(self.override_text or "", self.override_path)
         self.override = overrides.split(self.override_text)
+        self.stand_in = ""  # an override that is taken instead of the one that lies there, which compose refuses
         self.cli = Compose(host, directory, project_name, self.base, self.env_files, profiles)
         self.cli = self.on_disk()
         self.services: Dict[str, Dict[str, Any]] = {}
@@ -78,7 +84,7 @@ class Stack:
     def load(self) -> None:
         """Render the models. Raises ChangeError where compose refuses the generated files or the user's own override."""
         generated = self.cli.but(files=self.base)
-        model, raw = generated.model(), generated.model(interpolate=False)
+        model, raw = generated.models()
         self.override.first = first_document(model, raw)
         yours = overrides.Override(self.override.first, self.override.yours, {"none": ""}, self.override.below)
         if overrides.has_content(self.override.yours) or self.override.below.strip():
@@ -87,7 +93,7 @@ class Stack:
                 write_private(path, overrides.join(yours, ()))
                 with_yours = self.cli.but(files=self.base + [path])
                 try:
-                    model, raw = with_yours.model(), with_yours.model(interpolate=False)
+                    model, raw = with_yours.models()
                 except ChangeError as error:
                     raise ChangeError(
                         "your own content of %s is not valid: %s"
@@ -96,10 +102,24 @@ class Stack:
         self.services = model.get("services") or {}
         self.raw = raw.get("services") or {}
 
+    def unread(self) -> str:
+        """Return why the project's next start does not read the override as it is meant, and what to do; "" where it does."""
+        return compose_files.unread(self, list(self._containers.values()))
+
     def on_disk(self) -> Compose:
         """Return compose with the files as they lie now: with the override where there is one."""
-        there = [self.override_path] if exists(self.host, self.override_path) else []
+        there = [self.stand_in or self.override_path] if exists(self.host, self.override_path) else []
         return self.cli.but(files=self.base + there)
+
+    def defined(self) -> Set[str]:
+        """Return every service that the generated files and the user's own override have, those of profiles that are not used among them."""
+        own = overrides.Override(self.override.first, self.override.yours, {"none": ""}, self.override.below)
+        with self.scratch() as folder:
+            path = folder + "/override.yml"
+            write_private(path, overrides.join(own, ()))
+            cli = self.cli.but(files=self.base + [path])
+            profiles = cli.ask("config", "--profiles").split()
+            return set(cli.but(profiles=profiles).ask("config", "--services").split())
 
     def of(self, role: str) -> List[str]:
         """Return the services of a role, as deployment/roles.py names them."""
@@ -120,7 +140,7 @@ class Stack:
 
     def config_hash(self, service: str) -> Optional[str]:
         """Return the hash of the configuration that a service's container was made from, None where it has no container."""
-        return _labels(self.inspect(service) or {}).get(LABEL + "config-hash")
+        return compose_files.labels(self.inspect(service) or {}).get(LABEL + "config-hash")
 
     def running(self, service: str) -> bool:
         """Tell whether a service's container runs."""
@@ -129,6 +149,10 @@ class Stack:
     def steady(self, service: str) -> bool:
         """Tell whether a service's container runs and is not being started again."""
         return self.running(service) and not ((self.inspect(service) or {}).get("State") or {}).get("Restarting")
+
+    def root(self, service: str) -> str:
+        """Return where the root of a running container's file system is to be seen from the host, with what is mounted into it."""
+        return "/proc/%d/root" % int(((self.inspect(service) or {}).get("State") or {})["Pid"])
 
     def stopped(self, service: str) -> bool:
         """Tell whether a service has a container that somebody has stopped."""
@@ -171,9 +195,8 @@ class Stack:
 
     def address(self, service: str) -> str:
         """Return the address of a service's container. Raises ChangeError where it has none."""
-        for entry in _networks(self.inspect(service) or {}).values():
-            if entry.get("IPAddress"):
-                return str(entry["IPAddress"])
+        for address in reach.own(self.inspect(service) or {}):
+            return address
         raise ChangeError("the container of %s has no address; look at `docker ps`" % service)
 
     def path(self, relative: str) -> str:
@@ -212,7 +235,15 @@ class Stack:
     def run_once(self, service: str, argv: Sequence[str], timeout: float = 90.0) -> Completed:
         """Run a command in a container of its own, made as a service's from the files as they now stand. Raises HostError."""
         words = ["run", "--rm", "--no-deps", "--no-TTY", "--entrypoint", argv[0], service] + list(argv[1:])
-        return self.cli.run(*words, timeout=timeout)
+        given = (self.services.get(service) or {}).get("networks") or {}
+        if not any((entry or {}).get(name) for entry in given.values() for name in FIXED):
+            return self.cli.run(*words, timeout=timeout)
+        # The service's own container has the address as long as it runs.
+        given = ((self.cli.model().get("services") or {}).get(service) or {}).get("networks") or {}
+        with self.scratch() as folder:
+            path = folder + "/once.yml"
+            write_private(path, overrides.yaml({"services": {service: {"networks": Replace(given)}}}))
+            return self.cli.but(files=self.cli.files + (path,)).run(*words, timeout=timeout)
 
     def compose(self, argv: Sequence[str], stdin: str = "", timeout: float = 60.0) -> Completed:
         """Run docker compose with the project's files. Raises HostError."""
@@ -221,7 +252,7 @@ class Stack:
     def refresh(self) -> None:
         """Look at the containers again."""
         found = project_containers(self.host, self.project)
-        self._containers = {str(_labels(item).get(LABEL + "service")): item for item in found}
+        self._containers = {str(compose_files.labels(item).get(LABEL + "service")): item for item in found}
 
     def redact(self, text: str) -> str:
         """Return what a program said without the deployment's secrets."""
@@ -252,7 +283,10 @@ class Stack:
             "a bare `docker compose`": [self.path(".env")],
         }
         sets["`nself start`"] = [self.path(RUNTIME)]
-        return {name: [path for path in paths if exists(self.host, path)] for name, paths in sets.items()}
+        sets[LATER] = [self.path(name) for name in files_of_1x(env_places.environment_of(self))]
+        there = {name: [path for path in paths if exists(self.host, path)] for name, paths in sets.items()}
+        # With .env alone it is no other way.
+        return {name: paths for name, paths in there.items() if name != LATER or len(paths) > 1}
 
 
 def find(host: Any, told: Optional[str]) -> Tuple[Optional[Stack], str]:
@@ -281,7 +315,11 @@ def find(host: Any, told: Optional[str]) -> Tuple[Optional[Stack], str]:
         raise ChangeError(found.message)
     if isinstance(place.chain, Unread):
         raise ChangeError("the env files of %s cannot be read: %s" % (found.directory, place.chain.detail))
-    mine = [item for item in inspected if found.project and _labels(item).get(LABEL + "project") == found.project]
+    mine = [
+        item
+        for item in inspected
+        if found.project and compose_files.labels(item).get(LABEL + "project") == found.project
+    ]
     if not mine:
         return None, "the deployment in %s has no containers; start it first, then harden it" % found.directory
     done = host.run(["docker", "compose", "version", "--short"], timeout=20)
@@ -307,7 +345,7 @@ def project_containers(host: Any, name: str) -> List[Dict[str, Any]]:
     if listed.rc:
         raise ChangeError("Docker does not answer; `systemctl status docker`")
     found = json.loads(done.out or "[]") if done else []
-    return [item for item in found if _labels(item).get(LABEL + "oneoff", "False") != "True"]
+    return [item for item in found if compose_files.labels(item).get(LABEL + "oneoff", "False") != "True"]
 
 
 def first_document(model: Mapping[str, Any], raw: Mapping[str, Any]) -> str:
@@ -319,50 +357,40 @@ def first_document(model: Mapping[str, Any], raw: Mapping[str, Any]) -> str:
     for name, item in (raw.get("services") or {}).items():
         networks = item.get("networks") or {}
         if any("$" in str(network) for network in networks):
-            known = list((((model.get("services") or {}).get(name) or {}).get("networks")) or {})
+            known = (((model.get("services") or {}).get(name) or {}).get("networks")) or {}
             if known and all(known):
-                services[name] = {"networks": overrides.Replace(known)}
+                services[name] = {"networks": _as_it_is(known)}
     return overrides.yaml(dict({"x-nself-prod": {"version": 1}}, **({"services": services} if services else {})))
 
 
+def _as_it_is(networks: Mapping[str, Any]) -> Any:
+    """Return a service's networks in the place of what is there: with its other names and its addresses in them."""
+    if not any(networks.values()):
+        return Replace(networks)
+    return ReplaceMap({name: _literal(item) if item else None for name, item in networks.items()})
+
+
+def _literal(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _literal(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_literal(item) for item in value]
+    return literal(value) if isinstance(value, str) else value
+
+
 def write_private(path: str, text: str) -> None:
-    """Write a file that only root reads."""
+    """Write a file that only root reads, and that is there also when the power goes right after."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
         stream.write(text)
-
-
-def _labels(item: Mapping[str, Any]) -> Dict[str, str]:
-    return (item.get("Config") or {}).get("Labels") or {}
+        stream.flush()
+        os.fsync(descriptor)
+    folder = os.open(os.path.dirname(path) or ".", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def _networks(item: Mapping[str, Any]) -> Dict[str, Dict[str, Any]]:
     return (item.get("NetworkSettings") or {}).get("Networks") or {}
-
-
-def _files(host: Any, directory: str, inspected: Sequence[Mapping[str, Any]]) -> Tuple[List[str], str]:
-    """Return the compose files that the project was started with, and where its override is to be."""
-    overridden = [posixpath.join(directory, name) for name in models.OVERRIDE_NAMES]
-    there = [path for path in overridden if exists(host, path)]
-    labels = [_labels(item).get(LABEL + "project.config_files", "") for item in inspected]
-    started = [path for path in max(labels, key=len, default="").split(",") if path]
-    base = [path for path in started if path not in overridden and exists(host, path)]
-    if not base:
-        base = [
-            posixpath.join(directory, name)
-            for name in models.FILE_NAMES
-            if exists(host, posixpath.join(directory, name))
-        ][:1]
-    if not base:
-        raise ChangeError("%s has no docker-compose.yml; run `nself build` there" % directory)
-    # As compose itself looks: the first name that is there.
-    return base, there[0] if there else posixpath.join(directory, "docker-compose.override.yml")
-
-
-def _env_files(host: Any, directory: str, inspected: Sequence[Mapping[str, Any]]) -> List[str]:
-    """Return the env files that the project was started with, as its containers' labels say; `.env` where they say none."""
-    for item in sorted(inspected, key=lambda item: str(item.get("Created")), reverse=True):
-        told = [path for path in _labels(item).get(LABEL + "project.environment_file", "").split(",") if path]
-        if told and all(exists(host, path) for path in told):
-            return told
-    return [path for path in (posixpath.join(directory, ".env"),) if exists(host, path)]

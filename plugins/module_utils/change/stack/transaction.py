@@ -18,7 +18,6 @@ from typing import Any, Dict, List, Mapping, Sequence
 from ansible_collections.nself.prod.plugins.module_utils.audit.model import Missing
 from ansible_collections.nself.prod.plugins.module_utils.change.changes import ChangeError, Changes, command
 from ansible_collections.nself.prod.plugins.module_utils.change.guard import (
-    FOLDER,
     STATE,
     UNIT,
     Guard,
@@ -26,25 +25,17 @@ from ansible_collections.nself.prod.plugins.module_utils.change.guard import (
     Refused,
     process,
 )
-from ansible_collections.nself.prod.plugins.module_utils.change.stack import drift, guide_options
-from ansible_collections.nself.prod.plugins.module_utils.change.stack import override as overrides
+from ansible_collections.nself.prod.plugins.module_utils.change.stack import guide_options, mounts, scaled, undo
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.candidate import Candidate
-from ansible_collections.nself.prod.plugins.module_utils.change.stack.compose_cli import ANEW, GUARDED, Compose
+from ansible_collections.nself.prod.plugins.module_utils.change.stack.health import Before
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.part import Part, Plan
-from ansible_collections.nself.prod.plugins.module_utils.change.stack.recreate import (
-    STEADY,
-    Recreation,
-    as_written,
-    companions,
-)
+from ansible_collections.nself.prod.plugins.module_utils.change.stack.recreate import STEADY, Recreation, ends_by_itself
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.stack import Stack, write_private
-from ansible_collections.nself.prod.plugins.module_utils.deployment.render import NO_REMOTES
 from ansible_collections.nself.prod.plugins.module_utils.host import HostError
 
 LOCK = "/run/nself-prod-deployment.lock"
-WAS = FOLDER + "/was.yml"  # how containers run that were made before the files were changed
 LONGEST = 3600  # seconds after which the rollback comes whatever the run does
-TOUCHED = STATE + "/touched"  # there from when the first container goes
+STARTED = "%s is started again: it does not see any more what is mounted at %s"
 # Runs beside the module: where that is gone and its rollback still waits, the rollback comes at once.
 WATCH = """pid=$1 start=$2
 while [ -e %s/run.json ]; do
@@ -65,11 +56,15 @@ class Transaction:
         self.parts, self.every_part = list(parts), list(every_part)
         self.changes = changes
         self.wait = wait
-        self.recreation = Recreation(stack, wait)
+        self.before = Before(stack)
+        self.recreation = Recreation(stack, wait, self.before.unwell)
         self._made: List[str] = []  # folders, innermost first
 
     def run(self) -> Dict[str, Any]:
         """Make the change and return what the module returns. Raises ChangeError where it was refused or taken back."""
+        unread = self.stack.unread()
+        if unread:
+            raise Refused(unread)
         self.stack.load()
         plans = {part.name: part.plan() for part in self.parts}
         for part in self.parts:
@@ -78,8 +73,10 @@ class Transaction:
         new = Candidate(self.stack, plans, self.every_part)
         dry = Changes(self.host, check=True)
         new.write(dry)
+        scaled.keep(self.stack, new.recreated, new.model)
         for name in new.recreated:
-            if name in self.stack.of("nginx"):
+            # One that does not see its files judges others; in a new container it sees them.
+            if name in self.stack.of("nginx") and not mounts.stale(self.stack, name, {}):
                 self._starts_again(name)
         if self.changes.check:
             self._predict(new)
@@ -102,11 +99,15 @@ class Transaction:
     def _enforce(self, new: Candidate) -> None:
         guard = Guard(self.host, "stack" + random.token_hex(8), LONGEST, patience=300)
         self._make_room(new)
+        for part in self.parts:
+            part.fetch(self.changes)
         self._have_images(new)
         new.make_sure()
-        ran = [name for name in new.touched if self.stack.running(name)]
+        anew = new.recreated + list(new.stale)
+        self.before.again(self.wait)
         self._made = new.folders()
-        guard.arm(new.files(), self._undo(new.touched))
+        undo.stand_in(self.stack, new.stand_in)
+        guard.arm(new.files(), undo.commands(self.stack, new.touched, list(new.stale), self._made, self.before.unwell))
         prepared: List[Part] = []
         try:
             self._watch()
@@ -117,27 +118,39 @@ class Transaction:
             self.stack.cli = self.stack.cli.but(files=new.overridden)
             for part in self.parts:
                 part.validate()
-            write_private(TOUCHED, "")
+            write_private(undo.TOUCHED, "")
             if new.remove:
-                self.stack.cli.ask("rm", "--stop", "--force", *new.remove, timeout=120)
+                self.stack.cli.ask("rm", "--stop", "--force", *new.remove, timeout=120, noted=True)
                 for name in new.remove:
                     self.changes.note("the container of %s is removed" % name)
             addresses = self._addresses()
-            self.recreation.run(new.recreate, new.model)
+            self.recreation.run(new.recreate, new.model, list(new.stale))
             for name in new.recreated:
                 self.changes.note("%s was made anew (%.0f s)" % (name, self.recreation.downtime.get(name, 0)))
-            self._follow(addresses, new.recreated)
+            self._see_again(new)
+            self._follow(addresses, anew)
+            self.before.watch()
             for part in self.parts:
                 part.settle(self.changes)
-            self.recreation.settled(new.recreated)
+            self.recreation.settled(anew)
+            scaled.settled(self.stack, anew, new.model, self.wait)
             for part in self.parts:
                 part.verify()
+            ending = [name for name, item in new.model.items() if ends_by_itself(item)]
+            self.before.hold(anew, new.remove, ending, self.wait)
         except BaseException as error:
-            raise self._taken_back(guard, error, prepared, new.touched, ran) from error
+            raise self._taken_back(guard, error, prepared, new.touched + list(new.stale)) from error
         guard.disarm()
-        with contextlib.suppress(OSError):
-            os.unlink(WAS)
+        undo.clear(self.stack)
         self._finish()
+
+    def _see_again(self, new: Candidate) -> None:
+        """Make sure that what was started again for what it did not see sees it now. Raises Mismatch."""
+        for name, places in new.stale.items():
+            blind = new.unseen(name)
+            if blind:
+                raise Mismatch("%s was started again and still does not see what is mounted at %s" % (name, blind[0]))
+            self.changes.note(STARTED % (name, ", ".join(places)))
 
     def _taken_back(
         self,
@@ -145,46 +158,58 @@ class Transaction:
         error: BaseException,
         prepared: Sequence[Part],
         touched: Sequence[str],
-        ran: Sequence[str],
     ) -> ChangeError:
-        """Put everything back; return what to say. ran: the services that ran before."""
+        """Put everything back; return what to say."""
         outcome = guard.roll_back()
-        problems = [] if outcome == "ok" else [outcome]
+        problems = [] if outcome == "ok" else undo.in_short(outcome)
         self.stack.cli = self.stack.on_disk()
+        ran = [name for name in touched if name in self.before.ran]
         try:
-            Recreation(self.stack, self.wait).settled(
-                [name for name in touched if self.stack.inspect(name)], patient=True
-            )
+            self.recreation.settled(ran, patient=True)
             time.sleep(STEADY)
             self.stack.refresh()
-            problems += ["%s does not run" % name for name in ran if not self.stack.steady(name)]
+            problems += ["%s does not run" % name for name in ran if not self.before.as_before(name)]
         except (ChangeError, HostError) as problem:
             problems.append(str(problem))
-        for part in reversed(prepared):
-            try:
-                part.revert()
-            except (ChangeError, HostError) as problem:
-                problems.append("%s: %s" % (part.name, problem))
+        problems += self._reverted(prepared)
+        undo.clear(self.stack)
         for path in self._made:
             with contextlib.suppress(OSError):  # what somebody else has put there stays
                 os.rmdir(path)
-        known = isinstance(error, (ChangeError, HostError, Missing))
-        reason = self.stack.redact(str(error) if known else "%s: %s" % (type(error).__name__, error))
+        return self._ended(error, problems, "files and containers were put back as they were")
+
+    def _reverted(self, begun: Sequence[Part]) -> List[str]:
+        """Have these parts take back what they did, the last one first; return what could not be."""
+        problems = []
+        for part in reversed(begun):
+            try:
+                part.revert()
+            except Exception as problem:  # whatever it is, the others have their turn, and the cause is told
+                problems.append(self.stack.redact("%s: %s" % (part.name, _words(problem))))
+        return problems
+
+    def _ended(self, error: BaseException, problems: Sequence[str], well: str) -> ChangeError:
+        """Return what to say of a change that was taken back. well: what is so where nothing was met with."""
+        reason = self.stack.redact(_words(error))
+        reason += "".join("; %s" % line for part in self.parts for line in part.stays)
         if problems:
             return ChangeError("%s; putting it back met with: %s" % (reason, "; ".join(problems)))
         self.changes.changed = False
-        return ChangeError("%s; files and containers were put back as they were" % reason)
+        return ChangeError("%s; %s" % (reason, well))
 
     def _settle_only(self) -> None:
-        for part in self.parts:
-            try:
-                part.settle(self.changes)
-            except BaseException:
-                part.revert()
-                raise
-        if self.changes.changed:
+        begun: List[Part] = []
+        try:
             for part in self.parts:
-                part.verify()
+                begun.append(part)
+                part.settle(self.changes)
+            if self.changes.changed:
+                for part in self.parts:
+                    part.verify()
+        except BaseException as error:
+            raise self._ended(
+                error, self._reverted(begun), "what was set was put back, and files and containers are as they were"
+            ) from error
         self._finish()
 
     def _finish(self) -> None:
@@ -194,62 +219,21 @@ class Transaction:
     def _predict(self, new: Candidate) -> None:
         """Tell what a run would do."""
         for part in self.parts:
+            part.fetch(self.changes)
+        for part in self.parts:
             part.prepare(self.changes)
         new.write(self.changes)
         for name in new.remove:
             self.changes.note("the container of %s is removed" % name)
+        for name, places in new.stale.items():
+            self.changes.note(STARTED % (name, ", ".join(places)))
         for number, layer in enumerate(new.recreate):
-            self.changes.note("%d. made anew: %s" % (number + 1, ", ".join(layer)))
+            made = [name for name in layer if name not in new.stale]
+            if made:
+                self.changes.note("%d. made anew: %s" % (number + 1, ", ".join(made)))
         for part in self.parts:
             part.settle(self.changes)
         self._finish()
-
-    def _undo(self, touched: Sequence[str]) -> List[List[str]]:
-        """Return the commands that bring the old containers back once the old files are there."""
-        if not touched:
-            return []
-        old = self.stack.on_disk()
-        try:
-            current = as_written(self.stack, old) | set(touched)
-        except ChangeError:
-            current = set()  # files that compose refuses: what ran by them is started again all the same
-        files = list(old.files) + self._freeze(touched, old)
-        # The unit's environment is empty, so compose would take what an env file says there.
-        guarded = ["env"] + ["%s=%s" % pair for pair in sorted(dict(NO_REMOTES, **GUARDED).items())]
-        # nginx does not start as long as one is not there that it passes requests to.
-        last = [name for name in touched if name in self.stack.of("nginx")]
-        out = []
-        for names in ([name for name in touched if name not in last], last):
-            if names:
-                words = list(ANEW) + names
-                up = old.but(files=files).argv(*(words + companions(names, self.stack.services, current)))
-                # Where no container was touched yet, none is made anew for nothing.
-                out.append(guarded + ["sh", "-c", '[ ! -e "$0" ] || exec "$@"', TOUCHED] + up)
-        out.append(["rm", "-f", "--", WAS])
-        for name in self.stack.of("nginx"):
-            # With every name it knows: it looks them up only when it starts or reads its files again.
-            container = str((self.stack.inspect(name) or {}).get("Name") or "").lstrip("/")
-            if container:
-                out.append(["sh", "-c", 'docker exec "$1" nginx -s reload || true', "sh", container])
-        if self._made:
-            out.append(["sh", "-c", 'rmdir -- "$@" 2>/dev/null || true', "sh"] + self._made)
-        return out
-
-    def _freeze(self, touched: Sequence[str], old: Compose) -> List[str]:
-        """Keep how containers run that are not as their files say: with the files alone they would not come back as they were."""
-        with contextlib.suppress(OSError):
-            os.unlink(WAS)
-        try:
-            was = drift.frozen(
-                self.stack, [name for name in touched if self.stack.running(name)], old.model().get("services") or {}
-            )
-        except ChangeError:
-            return []  # files that compose refuses
-        if not was:
-            return []
-        os.makedirs(FOLDER, 0o700, exist_ok=True)
-        write_private(WAS, overrides.yaml(was))
-        return [WAS]
 
     def _watch(self) -> None:
         command(
@@ -332,6 +316,7 @@ class Transaction:
             "applicable": True,
             "project": self.stack.project,
             "recreated": new.recreated,
+            "restarted": sorted(new.stale),
             "removed": new.remove,
             "order": new.recreate,
             "downtime": self.recreation.downtime,
@@ -343,7 +328,10 @@ class Transaction:
                 }
                 for name, plan in new.plans.items()
             },
-            "left": [text for texts in left.values() for text in texts] + new.left,
+            "left": [text for texts in left.values() for text in texts]
+            + new.left
+            + scaled.left(new.recreated, new.model)
+            + self.before.told(),
         }
 
 
@@ -367,6 +355,11 @@ class Lock:
 def finish_earlier(host: Any, check: bool) -> None:
     """See to it that no half-done change of an earlier run is there."""
     Guard(host, "none", LONGEST, patience=300).make_way(check)
+
+
+def _words(error: BaseException) -> str:
+    known = isinstance(error, (ChangeError, HostError, Missing))
+    return str(error) if known else "%s: %s" % (type(error).__name__, error)
 
 
 def _services_of(plan: Plan) -> "set[str]":

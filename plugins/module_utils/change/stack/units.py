@@ -8,6 +8,7 @@ from typing import Any, Dict
 
 from ansible_collections.nself.prod.plugins.module_utils.audit.collect.docker import ports_of
 from ansible_collections.nself.prod.plugins.module_utils.change.changes import ChangeError
+from ansible_collections.nself.prod.plugins.module_utils.change.stack import reach
 
 
 def running_unit(stack: Any, service: str) -> Dict[str, Any]:
@@ -18,14 +19,13 @@ def running_unit(stack: Any, service: str) -> Dict[str, Any]:
             "%s does not run, so it cannot be asked; start it with `docker compose up -d %s`" % ((service,) * 2)
         )
     config, applied = item.get("Config") or {}, item.get("HostConfig") or {}
-    networks = (item.get("NetworkSettings") or {}).get("Networks") or {}
     return {
         "service": service,
         "pid": str((item.get("State") or {}).get("Pid")),
         "argv": command_lines(item),
         "environment": stack.environment(service),
         "ports": ports_of(item),
-        "addresses": [str(entry["IPAddress"]) for entry in networks.values() if (entry or {}).get("IPAddress")],
+        "addresses": reach.own(item),
         "host_namespaces": ["network"] if applied.get("NetworkMode") == "host" else [],
         "labels": config.get("Labels") or {},
     }

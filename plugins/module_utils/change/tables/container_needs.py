@@ -109,6 +109,10 @@ UNKNOWN = Needs((), known=False, programs=True, memory=(256, 6), cpu=0.5, pids=2
 # Folders that programs may lose at any time: a tmpfs may take their place.
 SCRATCH = ("/tmp", "/var/tmp", "/run", "/var/run", "/var/lock")
 CACHES = "/var/cache"
+# How many names of a path tell a place where a service keeps files, by the first of them, and how many such places are remembered.
+DEPTH = 2
+DEPTHS = {"usr": 4, "var": 4, "home": 4, "opt": 3, "srv": 3}
+MOST_PLACES = 12
 # In a home folder.
 HOME_SCRATCH = (".npm", ".cache", ".config", ".local", ".yarn", ".pnpm-store", ".mc", ".bun", ".deno")
 # What somebody's shell or an interpreter leaves behind; neither minds that it cannot.

@@ -16,7 +16,7 @@ from ansible_collections.nself.prod.plugins.module_utils.change.tables import au
 # How a value is turned into the option's.
 TEXT, BOOL, COUNT, SECONDS, DAYS = "text", "bool", "count", "seconds", "days"
 DURATION, LIST, WORDS, CHOICE, ONLY = "duration", "list", "words", "choice", "only"
-SWITCH, RATE, SOURCES = "switch", "rate", "sources"
+SWITCH, RATE, SOURCES, PREFIX = "switch", "rate", "sources", "prefix"
 
 # Which of two values is the stricter one: a value of the env files counts where it is not weaker than the default. A tuple: words, the
 # weakest first; a number: the most that is taken. EITHER: there is no weaker one. The others: what a value has to be, whatever the default.
@@ -25,6 +25,7 @@ ON, OFF = MORE, LESS
 NO_PRIVILEGE, OWN_SITES, NOT_ALL = "no privileged role", "own sites", "not everybody"
 GOOD_CSP, GOOD_PERMISSIONS = "a policy that holds", "no feature for everybody"
 GOOD_SOURCES, NO_STAR = "sources of scripts that are known", "sources that are not everywhere"
+GOOD_PREFIX = "a prefix that says who, from where and when"
 
 
 ALL_PARTS = ("containers", "postgres_tls", "postgres_audit", "hasura", "auth", "minio", "redis", "nginx")
@@ -186,12 +187,13 @@ NGINX = (
 )
 
 _MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
-_PATHS = "give postgres_tls_required, postgres_tls_certificate, postgres_tls_key and postgres_tls_ca"
+_PATHS = "give postgres_tls_certificate, postgres_tls_key and postgres_tls_ca"
 
 DATA = (
     Rule("POSTGRES_SSL", "postgres_tls", "enabled", BOOL, ON),
     Rule("POSTGRES_SSL_ENABLED", "postgres_tls", "enabled", BOOL, ON),
     Rule("POSTGRES_SSL_MODE", "postgres_tls", "client_mode", CHOICE, _MODES, choices=_MODES),
+    Rule("POSTGRES_SSL_REQUIRED", "postgres_tls", "required", BOOL, ON),
     _none("POSTGRES_SSL*", _PATHS),
     Rule("POSTGRES_LOG_CONNECTIONS", "postgres_tls", "log_connections", BOOL, ON),
     Rule("POSTGRES_LOG_DISCONNECTIONS", "postgres_tls", "log_disconnections", BOOL, ON),
@@ -203,10 +205,8 @@ DATA = (
         ("none", "ddl", "mod", "all"),
         choices=("none", "ddl", "mod", "all"),
     ),
-    _none(
-        "POSTGRES_LOG_*",
-        "it has POSTGRES_LOG_CONNECTIONS, _DISCONNECTIONS and _STATEMENT; the rest is postgres_tls_log_line_prefix",
-    ),
+    Rule("POSTGRES_LOG_LINE_PREFIX", "postgres_tls", "log_line_prefix", PREFIX, GOOD_PREFIX),
+    _none("POSTGRES_LOG_*", "it has POSTGRES_LOG_CONNECTIONS, _DISCONNECTIONS, _STATEMENT and _LINE_PREFIX"),
     Rule("POSTGRES_MAX_CONNECTIONS", "postgres_tls", "max_connections", COUNT),
     Rule("POSTGRES_ALLOWED_HOSTS", "postgres_tls", "allowed_hosts", WORDS, NOT_ALL),
     Rule("MINIO_SSE_ENABLED", "minio", "kms_generate", BOOL, ON),

@@ -256,6 +256,8 @@ ADMIN_PATHS = r"(?:v1/(?:metadata|query|metrics)|v2/query|v1alpha1/(?:pg_dump|co
 ADMIN_PATH = "/v1/metadata"  # one of them
 # Providers come back to these with a form of their own: what guards them is OAuth's state.
 RETURNS = r"(?:/v1)?/signin/provider/"
+# Where an ACME authority asks whether a name is ours; what it asks for is of base64url's letters (RFC 8555, 8.3).
+CHALLENGE = r"^/\.well-known/acme-challenge/[A-Za-z0-9_-]+$"
 SIGN_IN_PATH = "/signin/email-password"
 SIGN_IN = r"(?:/v1)?/(?:signin|signup|mfa|user/password|user/email|pat)(?:/|$)"
 

@@ -17,21 +17,59 @@ end() (
     for child in $$(cat "/proc/$$1"/task/*/children 2>/dev/null); do end "$$child"; done
     kill -KILL "$$1" 2>/dev/null
 )
-# A run that still holds the lock after this time hangs, and its change is the one to take back.
+# Field 22 of stat, counted from the end of the name: that one may hold blanks.
+started() { sed 's/.*) //' "/proc/$$1/stat" 2>/dev/null | cut -d ' ' -f 20; }
+alive() { [ -n "$$2" ] && [ "$$(started "$$1")" = "$$2" ]; }
 exec 9>>$LOCK
-flock -w 20 9 || echo "the lock $LOCK was not to be had"
-[ -e "$$state/run.json" ] || { echo "nothing to put back"; exit 0; }
-if read -r pid start <"$$state/applier" 2>/dev/null; then
-    # Field 22 of stat, counted from the end of the name: that one may hold blanks.
-    now=$$(sed 's/.*) //' "/proc/$$pid/stat" 2>/dev/null | cut -d ' ' -f 20)
-    [ "$$now" != "$$start" ] || end "$$pid"
+if flock -w 20 9; then :; else
+    echo "the lock $LOCK was not to be had"
+    # One is at work. Else a run hangs that holds the lock, and its change is the one to take back.
+    if read -r pid start <"$$state/rolling" 2>/dev/null && alive "$$pid" "$$start"; then exit 1; fi
 fi
+[ -e "$$state/run.json" ] || { echo "nothing to put back"; exit 0; }
+echo "$$$$ $$(started $$$$)" >"$$state/rolling"
+# A call of compose has a session of its own, and outlives the run that was killed.
+session() {  # id, start: print the processes of it, those of one that had the same id earlier or later left out
+    for stat in /proc/[0-9]*/stat; do
+        { read -r line <"$$stat"; } 2>/dev/null || continue
+        pid=$${stat#/proc/}
+        line=$${line##*) }
+        set -- "$$1" "$$2" $$line
+        [ "$$6" != "$$1" ] || [ "$$3" = Z ] || [ "$${22}" -lt "$$2" ] || echo "$${pid%/stat}"
+    done
+}
+child= since= boot= tenths=100
+read -r child since boot <"$$state/$CHILD" 2>/dev/null
+[ "$$boot" = "$$(cat /proc/sys/kernel/random/boot_id)" ] && { [ ! -e "/proc/$$child" ] || alive "$$child" "$$since"; } || child=
+[ -z "$$child" ] || [ -z "$$(session "$$child" "$$since")" ] || : >"$$state/$CUT"
+if read -r pid start <"$$state/applier" 2>/dev/null && alive "$$pid" "$$start"; then end "$$pid"; fi
+while [ -n "$$child" ] && [ "$$tenths" -gt 0 ]; do
+    found=$$(session "$$child" "$$since")
+    [ -n "$$found" ] || break
+    tenths=$$((tenths - 1))
+    for pid in $$found; do end "$$pid"; done
+    sleep 0.1
+done
 problems=
 problem() { echo "$$1" >&2; problems="$$problems$$1
 "; }
-folder() {  # mode, owner, path: what has to be there for the next to be put back
-    [ -d "$$3" ] || { mkdir -p "$$3" && chown "$$2" "$$3" && chmod "$$1" "$$3"; } || problem "$$3 cannot be made"
+folder() {  # mode, owner, path, where it really is: what has to be there for the next to be put back
+    [ -d "$$3" ] || make "$$1" "$$2" "$$4" || problem "$$3 cannot be made"
 }
+# From the root, step by step, each where it has to be: who owns a folder on the way may put a link there at any moment.
+make() (  # mode, owner, path without a link
+    rest=$${3#/} way= made=
+    cd / || exit 1
+    while [ -n "$$rest" ]; do
+        step=$${rest%%/*} made=
+        rest=$${rest#"$$step"} rest=$${rest#/} way=$$way/$$step
+        # The last one is its owner's alone until it has its mode.
+        if [ -n "$$rest" ]; then bits=755; else bits=700; fi
+        if mkdir -m "$$bits" -- "$$step" 2>/dev/null; then made=1; fi
+        cd -P -- "./$$step" && [ "$$(pwd -P)" = "$$way" ] || exit 1
+    done
+    [ -z "$$made" ] || { chown "$$2" . && chmod "$$1" .; }
+)
 # What is as it was needs no room on a full disk, and is not torn from who has it mounted.
 same() { [ -f "$$1" ] && [ -f "$$2" ] && [ ! -L "$$2" ] && [ "$$(stat -c '%f %u %g' "$$1")" = "$$(stat -c '%f %u %g' "$$2")" ] && cmp -s "$$1" "$$2"; }
 # Who owns a folder on the way, as a user his home, may have put a link there since: root does not go where that leads.
@@ -105,7 +143,11 @@ AccuracySec=100ms
 
 
 def script(values: Mapping[str, str]) -> str:
-    """Return the script. values: STATE OUTCOME LOCK UNITS UNIT LINKS RUN, PATIENCE and LONGEST in seconds, and the lines KEPT and UNDO in its own words."""
+    """Return the script.
+
+    values: STATE OUTCOME LOCK UNITS UNIT LINKS RUN, PATIENCE and LONGEST in seconds, the names CHILD and CUT,
+    and the lines KEPT and UNDO in its own words.
+    """
     return SCRIPT.substitute(values)
 
 

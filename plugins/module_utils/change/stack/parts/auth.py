@@ -11,20 +11,19 @@ from typing import Any, Dict, List, Optional, Set, Tuple
 
 from ansible_collections.nself.prod.plugins.module_utils.audit.checks.jwt import NAME
 from ansible_collections.nself.prod.plugins.module_utils.audit.checks.networks import REAL_AUTH
-from ansible_collections.nself.prod.plugins.module_utils.change.changes import Changes
+from ansible_collections.nself.prod.plugins.module_utils.change.changes import ChangeError, Changes, command
 from ansible_collections.nself.prod.plugins.module_utils.change.guard import Mismatch, Refused
-from ansible_collections.nself.prod.plugins.module_utils.change.stack import jwt
+from ansible_collections.nself.prod.plugins.module_utils.change.stack import jwt, reach
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.auth_settings import environment
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.part import Part, Plan, literal
 from ansible_collections.nself.prod.plugins.module_utils.change.tables import auth as table
-from ansible_collections.nself.prod.plugins.module_utils.deployment.env_chain import environment_name, meant_to_win
-from ansible_collections.nself.prod.plugins.module_utils.deployment.guide import is_variable
 from ansible_collections.nself.prod.plugins.module_utils.host import HostError
 from ansible_collections.nself.prod.plugins.module_utils.parse import dotenv
 from ansible_collections.nself.prod.plugins.module_utils.probe.http import Response, request
 
 PROBE_ROLE = "nself_prod_probe"  # a role that nobody has a permission for
 GIVEN_KEYS = ("HASURA_JWT_KEY", "AUTH_JWT_SECRET")  # the guide's names, where they are given as settings
+PULL = 600.0  # seconds for an image
 OVER = ": access tokens in use end at once; applications fetch new ones with their refresh token, else users log in once more"
 REFUSES = ("invalid-jwt", "jwt-invalid-claims", "jwt-missing-role-claims", "invalid-headers")
 
@@ -96,7 +95,6 @@ class Auth(Part):
         elif self._ends_tokens(choice):
             plan.left.append("the JWT key, its algorithm or the issuer is another one" + OVER)
         plan.settings.update(jwt.settings_of(choice, self.stack.variables, jwt.keys_of(found)))
-        plan.left += self._stale(plan.settings)
         return {name: "${%s}" % NAME for role in ("hasura", "auth") for name in self.stack.of(role)}
 
     def _ends_tokens(self, choice: jwt.Choice) -> bool:
@@ -107,18 +105,6 @@ class Auth(Part):
                 now = dict(now, issuer=now.get("issuer") or table.DEFAULT_ISSUER)
                 return any(now.get(name) != choice.config.get(name) for name in ("key", "type", "issuer"))
         return False
-
-    def _stale(self, settings: Dict[str, str]) -> List[str]:
-        """Return what to tell of files that were meant to win, and hold another key than `.env`, which does."""
-        own = dotenv.parse(self.stack.read(".env") or "").values
-        told = []
-        for file in meant_to_win(environment_name(own, {})):
-            values = dotenv.parse(self.stack.read(file) or "").values
-            filled = {name: value for name, value in values.items() if not is_variable(value)}
-            names = sorted(name for name in settings if filled.get(name, settings[name]) != settings[name])
-            if names:
-                told.append("%s has another %s than .env, which wins: take it out there" % (file, ", ".join(names)))
-        return told
 
     def _chosen(self, found: List[Dict[str, Any]]) -> jwt.Choice:
         # Once a run: a key that is made has to be the same however often it is asked for.
@@ -160,13 +146,22 @@ class Auth(Part):
         texts = [own.get(NAME, "")] + running + [self.stack.variables.get(NAME, "")]
         return jwt.candidates(texts, self.stack.variables)
 
-    def prepare(self, changes: Changes) -> None:
-        """Fetch the image that is asked for, which the transaction itself does not."""
+    def fetch(self, changes: Changes) -> None:
+        """Fetch the image that is asked for. Raises Refused where it cannot be had."""
         image = str(self.options.get("image") or "")
-        if image and self.stack.of("auth"):
-            there = self.stack.host.run(["docker", "image", "inspect", "--format", "{{.Id}}", "--", image], timeout=20)
-            if there.rc:
-                changes.run(["docker", "pull", "--quiet", image], "the image %s is pulled" % image, timeout=300)
+        if not image or not self.stack.of("auth"):
+            return
+        if self.stack.host.run(["docker", "image", "inspect", "--format", "{{.Id}}", "--", image], timeout=20).rc == 0:
+            return
+        try:
+            if not changes.check:
+                command(self.stack.host, ["docker", "pull", "--quiet", image], timeout=PULL)
+        except ChangeError as error:
+            raise Refused(
+                "auth_image: %s is not on this host and cannot be fetched (%s); see to it that `docker pull %s` works, or bring it by "
+                "`docker load`. Nothing was changed" % (image, error, image)
+            ) from None
+        changes.note("the image %s is pulled" % image)
 
     # -- and whether it is in force ----------------------------------------------------------------------------------
 
@@ -215,7 +210,7 @@ class Auth(Part):
     ) -> Response:
         port = self.stack.environment(service).get(*_PORTS["hasura" if service in self.stack.of("hasura") else "auth"])
         try:
-            stream = self.stack.host.connect(self.stack.address(service), int(str(port)), 5.0)
+            stream = self.stack.host.connect(reach.address(self.stack, service), int(str(port)), 5.0)
             text = json.dumps(body) if body is not None else ""
             return request(
                 stream, method, path, service, headers + ((("Content-Type", "application/json"),) if text else ()), text

@@ -14,7 +14,7 @@ from ansible_collections.nself.prod.plugins.module_utils.change.stack import (
     container_proof,
 )
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.container_service import Services, needs_of
-from ansible_collections.nself.prod.plugins.module_utils.change.stack.part import Part, Plan, Replace
+from ansible_collections.nself.prod.plugins.module_utils.change.stack.part import Part, Plan, Replace, ReplaceMap
 
 
 def _list() -> Dict[str, Any]:
@@ -108,7 +108,8 @@ class Containers(Part):
     # -- all of them -------------------------------------------------------------------------------------------------
 
     def _separate(self, plan: Plan, roles: Mapping[str, str], out: Set[str]) -> None:
-        fragment = container_project.networks(self.stack.services, roles, sorted(out))
+        fragment, left = container_project.networks(self.stack.services, roles, sorted(out))
+        plan.left += left
         mine = plan.fragment.setdefault("services", {})
         for name, item in fragment["services"].items():
             mine.setdefault(name, {}).update(item)
@@ -116,7 +117,8 @@ class Containers(Part):
         cut = [
             name
             for name, item in self.stack.services.items()
-            if name in fragment["services"] and roles[name] in container_project.DATA_ROLES and item.get("ports")
+            if isinstance(fragment["services"].get(name, {}).get("networks"), (Replace, ReplaceMap))
+            and item.get("ports")
         ]
         if cut:
             plan.left.append(

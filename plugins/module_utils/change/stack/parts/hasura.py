@@ -15,6 +15,7 @@ from ansible_collections.nself.prod.plugins.module_utils.change.guard import Mis
 from ansible_collections.nself.prod.plugins.module_utils.change.stack import hasura_permissions as permissions
 from ansible_collections.nself.prod.plugins.module_utils.change.stack import hasura_secret as secret
 from ansible_collections.nself.prod.plugins.module_utils.change.stack import hasura_settings as settings
+from ansible_collections.nself.prod.plugins.module_utils.change.stack import reach
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.hasura_api import Engine
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.part import Part, Plan, Replace, literal
 from ansible_collections.nself.prod.plugins.module_utils.change.tables import hasura as table
@@ -279,7 +280,7 @@ class Hasura(Part):
         item = self.stack.inspect(service) or {}
         found = with_flags(self.stack.environment(service), " ".join(str(part) for part in item.get("Args") or []))
         port = found.get(table.SERVER_PORT) or table.PORT
-        address = _address(self.stack, service)
+        address = reach.address(self.stack, service)
         return Engine(
             self.stack.host,
             service,
@@ -296,13 +297,6 @@ def _on_command_line(item: Mapping[str, Any]) -> bool:
     """Tell whether an engine is given its admin secret by a flag, which whoever lists the host's processes reads."""
     command = item.get("command")
     return isinstance(command, list) and bool(with_flags({}, " ".join(map(str, command))).get(table.ADMIN_SECRET))
-
-
-def _address(stack: Any, service: str) -> str:
-    item = stack.inspect(service) or {}
-    if (item.get("HostConfig") or {}).get("NetworkMode") == "host":
-        return "127.0.0.1"
-    return str(stack.address(service))
 
 
 def _variables(item: Optional[Mapping[str, Any]]) -> Dict[str, Any]:

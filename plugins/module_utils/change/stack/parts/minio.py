@@ -43,6 +43,8 @@ class MinioPart(Part):
         super().__init__(*arguments)
         self._keyed: Dict[str, str] = {}  # service: name of the key that it is to encrypt with
         self._new = ""  # a key that MinIO has not had yet
+        self._without: Dict[str, str] = {}  # service: its container that has not had it
+        self._left: List[str] = []
         self._before: List[
             Tuple[str, str, Optional[Dict[str, Any]]]
         ] = []  # policies that were taken back: (service, bucket, policy)
@@ -51,6 +53,7 @@ class MinioPart(Part):
 
     def plan(self) -> Plan:
         plan = Plan(used=[KEY])
+        self._left = plan.left
         for service in self.stack.of("minio"):
             self._encryption(plan, service)
             self._root(plan, service)
@@ -92,8 +95,8 @@ class MinioPart(Part):
         if key != running.get(KEY):
             self._new = key
             plan.left.append(
-                "%s: what it stored until now stays as it is; copying an object over itself (`mc cp`) encrypts it"
-                % service
+                "%s: what it stored until now stays as it is; copying an object over itself (`mc cp`) encrypts it. Its users and settings "
+                "it encrypts at once, so from now on it cannot do without the key" % service
             )
         plan.settings[passed.name or KEY] = key
         self._keyed[service] = minio_key.label(key)
@@ -177,6 +180,7 @@ class MinioPart(Part):
             if not exists(self.stack.host, folder):
                 changes.directory(folder, mode, strict=True)
         changes.file(path, self._new + "\n", 0o600, secret=True, strict=True)
+        self._without = {service: self._container(service) for service in self._keyed}
 
     def settle(self, changes: Changes) -> None:
         for service in self._asked():
@@ -211,13 +215,29 @@ class MinioPart(Part):
                         )
             if service in self._keyed:
                 problem = server.key_problem(self._keyed[service])
-                if problem:
+                if problem is None:
+                    self._left.append(
+                        "%s: it does not tell whether it encrypts with its key, so that was not proven; `mc admin kms key status` or `mc stat` "
+                        "of a new object shows it" % service
+                    )
+                elif problem:
                     raise Mismatch("%s does not encrypt: %s" % (service, problem))
+        for service in sorted(set(self._keyed) - set(self._asked())):
+            self._left.append(
+                "%s could not be asked as its root user, so whether it encrypts with its key was not proven" % service
+            )
 
     def revert(self) -> None:
         for service, bucket, policy in reversed(self._before):
             self._server(service).set_policy(bucket, policy)
         self._before = []
+        had = sorted(service for service, before in self._without.items() if self._container(service) != before)
+        if had:
+            self.stays.append(
+                "%s had a new key for a while, and what it encrypted with that can be read with it only: it is kept in %s, the next run takes "
+                "it, and until then it helps as %s in .env where MinIO does not start without it"
+                % (", ".join(had), KEPT, KEY)
+            )
 
     # -- what there is -----------------------------------------------------------------------------------------------
 
@@ -225,6 +245,9 @@ class MinioPart(Part):
         """Return the servers that can be asked as their root user."""
         running = [name for name in self.stack.of("minio") if self.stack.running(name)]
         return [name for name in running if self._server(name).credentials is not None]
+
+    def _container(self, service: str) -> str:
+        return str((self.stack.inspect(service) or {}).get("Id") or "")
 
     def _server(self, service: str) -> Server:
         return Server(self.stack.host, units.running_unit(self.stack, service))

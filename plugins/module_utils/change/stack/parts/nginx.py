@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """nginx: TLS, headers, limits and who is let in, so that the sites of a later build are hardened as well.
 
-One file of ours is included at the top of http; generated files that would undo it are replaced by copies that do not. No site is touched.
+One file of ours is included at the top of http; generated files that would undo it are replaced by copies that do not. A site is left as
+it is but for lines that would undo it there.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ from typing import Any, Callable, Dict, List, Mapping, Tuple
 from ansible_collections.nself.prod.plugins.module_utils.audit.checks.cors import origin_problem
 from ansible_collections.nself.prod.plugins.module_utils.change.changes import Changes
 from ansible_collections.nself.prod.plugins.module_utils.change.guard import Mismatch, Refused
+from ansible_collections.nself.prod.plugins.module_utils.change.stack import mounts, nginx_probe, nginx_workers
 from ansible_collections.nself.prod.plugins.module_utils.change.stack import nginx_http as render
-from ansible_collections.nself.prod.plugins.module_utils.change.stack import nginx_probe
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.nginx_copies import Copies
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.nginx_files import Configuration
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.nginx_guards import (
@@ -26,6 +27,7 @@ from ansible_collections.nself.prod.plugins.module_utils.change.stack.nginx_guar
     USERS,
     Guards,
     origin_entries,
+    origin_of,
 )
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.part import FOLDER, File, Part, Plan
 from ansible_collections.nself.prod.plugins.module_utils.change.tables import nginx as table
@@ -37,7 +39,6 @@ from ansible_collections.nself.prod.plugins.module_utils.parse.nginx import name
 OURS = FOLDER + "/nginx"
 LOGS = "logs/nginx"
 ROTATION = "/etc/logrotate.d/nself-prod-nginx"
-WORKER, WORKER_GROUP = "nginx", 101  # as the official images have them
 USER_LINES = "NGINX_CONSOLE_USERS"
 _USER_LINE = re.compile(r"[^:\s]+:\$[^:\s]+\Z")
 _ACCESS = {"type": "str", "choices": [USERS, CLOSED, OPEN], "default": USERS}
@@ -87,6 +88,8 @@ class Nginx(Part):
         super().__init__(stack, options, secrets)
         self._service = ""
         self._expected: List[nginx_probe.Expected] = []
+        self._answered = False  # whether a site answered before the change
+        self._left: List[str] = []
         self._mended: List[str] = []  # paths in the project
         self._copied: List[str] = []  # paths in the container
         self._logs = False
@@ -124,9 +127,9 @@ class Nginx(Part):
         self._logs = self.options["logs_on_host"] and self._rotates(left)
         if self._logs:
             copies.log_twice()
-        group = self._worker_group(configuration)
+        owner, group = nginx_workers.owner(self.stack, self._service, configuration)
         plan = Plan(left=left + copies.left + guards.left)
-        plan.folders.append((OURS, 0o750, 0, group))
+        plan.folders.append((OURS, 0o750, owner, group))
         mounts = ["./%s:%s:ro" % (OURS, table.MOUNT)]
         files = {"http.conf": render.http_file(copies.missing, blocks)}
         files.update(render.headers_files(render.header_lines(self.options, copies.kept)))
@@ -149,24 +152,31 @@ class Nginx(Part):
             plan.files.append(File(relative, text, info.mode, info.uid, info.gid))
             self._mended.append(relative)
         # Read at each request, so a change of them needs no new container.
-        plan.files.append(File("%s/%s" % (OURS, LOGIN), self._user_lines(), 0o640, 0, group, secret=True))
-        plan.files.append(File("%s/%s" % (OURS, NOBODY), "", 0o640, 0, group))
+        plan.files.append(File("%s/%s" % (OURS, LOGIN), self._user_lines(), 0o640, owner, group, secret=True))
+        plan.files.append(File("%s/%s" % (OURS, NOBODY), "", 0o640, owner, group))
         if self._logs:
             outer = posixpath.dirname(LOGS)
             if not exists(self.stack.host, self.stack.path(outer)):
-                owner = self.stack.host.stat(self.stack.directory)
-                plan.folders.append((outer, 0o755, owner.uid, owner.gid))
-            plan.folders.append((LOGS, 0o750, 0, 0))
+                info = self.stack.host.stat(self.stack.directory)
+                plan.folders.append((outer, 0o755, info.uid, info.gid))
+            plan.folders.append((LOGS, 0o750, owner, 0))
             mounts.append("./%s:/var/log/nginx" % LOGS)
         plan.fragment = {"services": {self._service: {"volumes": mounts}}}
         self._shown = configuration.shown
         self._works_now()
         self._expected = nginx_probe.expected(configuration, guards, copies, self.options)
+        self._left = plan.left
+        if not self._expected:
+            plan.left.append(
+                "no site of nginx can be asked from this host (each listens on an address of its own, or for the PROXY protocol only), so "
+                "nobody has asked whether headers and guards are in force; `curl -I` from outside shows it"
+            )
         return plan
 
     def _works_now(self) -> None:
         """Have the running nginx judge its files as they are. Raises Refused where it could not start with them: nor could it after ours."""
-        if not self.stack.running(self._service):
+        # One that does not see its files judges others: its container is started again, or made anew, once validate() has judged them.
+        if not self.stack.running(self._service) or mounts.stale(self.stack, self._service, {}):
             return
         done = self.stack.exec(self._service, ["nginx", "-t"])
         if done.rc != 0:
@@ -227,7 +237,7 @@ class Nginx(Part):
                 declared += self._declared(service, "HASURA_GRAPHQL_CORS_DOMAIN").split(",")
             for service in self.stack.of("auth"):
                 urls = self._declared(service, "AUTH_ACCESS_CONTROL_ALLOWED_REDIRECT_URLS").split(",")
-                declared += map(_origin_of, [self._declared(service, "AUTH_CLIENT_URL")] + urls)
+                declared += map(origin_of, [self._declared(service, "AUTH_CLIENT_URL")] + urls)
             declared = [text.strip() for text in declared if text.strip()]
             given = [text for text in declared if origin_problem(text) is None]
             domain = self.stack.variables.get("BASE_DOMAIN", "").strip().lower()
@@ -277,29 +287,6 @@ class Nginx(Part):
             raise Refused("nginx_console_users: a user has no name, or a password that is no hash")
         return "".join(line + "\n" for line in sorted(lines))
 
-    def _worker_group(self, configuration: Configuration) -> int:
-        """Return the group of nginx's workers, which read who is let in."""
-        user = str(self.stack.services[self._service].get("user") or "")
-        uid, _colon, gid = user.partition(":")
-        if uid not in ("", "0", "root"):
-            if gid.isdigit():
-                return int(gid)
-            name = uid
-        else:
-            users = named(configuration.tree, "user")
-            if users and len(users[-1].args) > 1:
-                return self._id(["getent", "group", users[-1].args[1]], 2)
-            name = users[-1].first if users else WORKER
-        return self._id(["id", "-g", name], 0)
-
-    def _id(self, argv: List[str], field: int) -> int:
-        if self.stack.running(self._service):
-            done = self.stack.exec(self._service, argv)
-            parts = done.out.strip().split(":")
-            if done.rc == 0 and len(parts) > field and parts[field].isdigit():
-                return int(parts[field])
-        return WORKER_GROUP
-
     def _rotates(self, left: List[str]) -> bool:
         if self.stack.host.which("logrotate") is None:
             left.append(
@@ -321,6 +308,10 @@ class Nginx(Part):
         return out
 
     # -- around the change -------------------------------------------------------------------------------------------------
+
+    def prepare(self, changes: Changes) -> None:
+        if not changes.check and self._service and self.stack.running(self._service):
+            self._answered = nginx_probe.answers(self.stack, self._service, self._expected)
 
     def validate(self) -> None:
         if not self._service:
@@ -346,8 +337,16 @@ class Nginx(Part):
         self._rotation_written = changed and not changes.check
 
     def verify(self) -> None:
-        if self._service and self.stack.running(self._service):
-            nginx_probe.verify(self.stack, self._service, self._expected)
+        if not self._service or not self.stack.running(self._service):
+            return
+        if nginx_probe.verify(self.stack, self._service, self._expected) or not self._expected:
+            return
+        if self._answered:
+            raise Mismatch("nginx runs, but answers no request to any of its names any more")
+        self._left.append(
+            "nginx closes the connection without an answer to this host, whatever its name, so nobody has asked whether headers and guards are "
+            "in force; `curl -I` from where it answers shows it"
+        )
 
     def _reload(self) -> None:
         done = self.stack.exec(self._service, ["nginx", "-s", "reload"])
@@ -383,8 +382,3 @@ def _word(value: Any) -> str:
     if isinstance(value, bool):
         return "on" if value else "off"
     return " ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
-
-
-def _origin_of(url: str) -> str:
-    found = re.match(r"[a-z][a-z0-9+.-]*://[^/?#\s]+", url.strip(), re.I)
-    return found.group() if found else ""

@@ -198,6 +198,11 @@ class PostgresAudit(Part):
             settings["pgaudit.log"] = self.options["pgaudit_log"]
             # Values that a statement is given may be passwords.
             settings["pgaudit.log_parameter"] = "off"
+        elif (server["pgaudit"] or {}).get("installed") and "pgaudit" not in server["libraries"]:
+            plan.left.append(
+                "the database has pgaudit, but the server does not load it, so everybody's statements that change a table or a right fail: "
+                "set postgres_audit_pgaudit: true"
+            )
         if settings and self.database:
             plan.postgres_settings = {self.database.service: settings}
 
