@@ -18,6 +18,8 @@ description:
     name and the env files that the stack was started with.
   - Where a service does not become healthy, where a probe does not find the effect, or where anything else fails, files and containers are
     put back as they were. This holds where the module is killed, or the host is restarted, in the middle.
+  - In the end every service that ran before has to run, to stay up, and to be as healthy as it was, also those that were not made anew. What
+    was unhealthy already is held against that, is not waited for, and is told in C(left).
   - On a host without a deployment nothing is done.
 options:
   parts:

@@ -28,7 +28,7 @@ in {count} runs of `harden.yml` with one thing wrong in each: {refused} times th
 was begun and taken back, {next_run} times the next run took back what a run had left that was killed, and {made} times it was made all the same.
 
 After each run every service had to be well, the database, nginx and Redis had to answer, and where the change was not made each file of
-the project (content, mode, owner) and the definition of each service had to be what they were. Then what was wrong was taken away, and the
+the project (content, mode, owner) and the definition and name of each service's container had to be what they were. Then what was wrong was taken away, and the
 next run had to succeed.
 
 | what went wrong | what became of the change | what was said |

@@ -151,10 +151,37 @@ def test_a_password_that_no_url_takes_is_told():
     assert plan.left[0].startswith("api: REDIS_PASSWORD has characters that a URL")
 
 
+BLIND = {"api": {"image": "a", "environment": {"REDIS_HOST": "redis"}}}
+RUNS = {"Id": "7", "State": {"Running": True}, "Config": {"Env": []}}
+
+
 def test_a_client_without_a_password_is_told_when_there_was_none():
-    clients = {"api": {"image": "a", "environment": {"REDIS_HOST": "redis"}}}
-    assert "api: it asks redis" in planned({"command": "redis-server"}, clients, password="").left[0]
-    assert planned(clients=clients).left == []
+    plan = planned({"command": "redis-server"}, BLIND, password="")
+    assert "api: it does not run, but asks redis" in plan.left[0] and "redis" in plan.fragment["services"]
+    assert planned(clients=BLIND).left == []
+
+
+def test_no_first_password_shuts_out_who_runs_and_holds_none():
+    plan = planned({"command": "redis-server"}, BLIND, password="", containers={"api": RUNS})
+    assert plan.fragment == {} and plan.settings == {}
+    assert plan.left == [
+        "redis has no password and stays so, since api would be shut out: it asks redis and holds no password; give api "
+        "`REDIS_PASSWORD: ${REDIS_PASSWORD}` as environment in docker-compose.override.yml, and have it log in with that, then run again"
+    ]
+    assert planned(clients=BLIND, containers={"api": RUNS}).left == []  # it was shut out before
+
+
+def test_a_first_password_that_was_asked_for_and_shuts_somebody_out_is_refused():
+    with pytest.raises(Refused, match="^redis_password: api would be shut out.*nothing was changed$"):
+        planned({"command": "redis-server"}, BLIND, password="", given=GOOD, containers={"api": RUNS})
+
+
+def test_who_comes_later_does_not_take_the_password_away():
+    redis = dict(RUNS, Config={"Env": ["REDIS_PASSWORD=" + GOOD]})
+    made = part({"command": "redis-server"}, BLIND, password=GOOD, containers={"api": RUNS, "redis": redis})
+    made.stack.override.roles["redis"] = "services: {}"
+    made.stack.answers[("redis", "sh")] = Completed(0, "", "")
+    assert "redis" in made.plan().fragment["services"]
 
 
 FILE = {"command": ["redis-server", "/etc/redis.conf"], "healthcheck": {"test": "redis-cli ping"}}

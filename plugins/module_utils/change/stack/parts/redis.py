@@ -34,6 +34,10 @@ _PROTECTED = re.compile(r"^\s*protected-mode\s+\"?(yes|no)\b", re.M | re.I)
 _PASSWORD = re.compile(r"^\s*(requirepass\s+(?!\"\"|'')\S|aclfile\s+\S|user\s+default\s[^\n]*[>#]\S)", re.M | re.I)
 
 
+class _ShutOut(Exception):
+    """A password would shut out who asks without one. The message is what is told."""
+
+
 class RedisPart(Part):
     name = "redis"
     SPEC = {"password_weak": {"type": "str", "default": REPLACE, "choices": [REPLACE, KEEP]}}
@@ -48,6 +52,8 @@ class RedisPart(Part):
         for service in self.stack.of("redis"):
             try:
                 self._service(plan, service, given)
+            except _ShutOut as problem:
+                plan.left.append(str(problem))
             except raw.Unclear as problem:
                 plan.left.append(
                     "%s: %s, so its password stays where it is; give redis-server and its options as the service's command"
@@ -83,6 +89,8 @@ class RedisPart(Part):
                 environment[redis_command.PASSED[option]] = "${%s}" % variable
                 if option == "requirepass":
                     name, had = variable, passed.value if option in found.secrets else ""
+                    if not had and not self._asks_already(service):
+                        self._refuse_to_shut_out(service, variable, given)
                     now = passed.value if passed.name else self.stack.variables.get(NAME) or passed.value
                     value = self._password(plan, service, variable, now, given)
                 elif not passed.name:
@@ -114,6 +122,29 @@ class RedisPart(Part):
             return plan.settings[name]
         return secrets.token_hex(BYTES)
 
+    def _asks_already(self, service: str) -> bool:
+        """Tell whether a service has got its first password from this role before."""
+        told = self.name in self.stack.override.roles and self.stack.inspect(service) is not None
+        return told and bool(self.stack.environment(service).get(NAME))
+
+    def _refuse_to_shut_out(self, service: str, name: str, given: str) -> None:
+        """Raise _ShutOut where a service that runs would be shut out by a first password; Refused where one was asked for."""
+        hosts = redis_clients.names_of(service, self.stack.services[service])
+        others = {key: item for key, item in self.stack.raw.items() if key != service}
+        found = redis_clients.clients_of(others, hosts, self.stack.variables, name).without
+        clients = [client for client in found if self.stack.running(client)]
+        if not clients:
+            return
+        step = "give %s `%s: ${%s}` as environment in docker-compose.override.yml, and have it log in with that" % (
+            " and ".join(clients),
+            name,
+            name,
+        )
+        why = "%s would be shut out: it asks %s and holds no password" % (", ".join(clients), service)
+        if given:
+            raise Refused("redis_password: %s; %s first, nothing was changed" % (why, step))
+        raise _ShutOut("%s has no password and stays so, since %s; %s, then run again" % (service, why, step))
+
     def _clients(self, plan: Plan, service: str, name: str, value: str, had: bool) -> None:
         hosts = redis_clients.names_of(service, self.stack.services[service])
         others = {key: item for key, item in self.stack.raw.items() if key != service}
@@ -131,7 +162,7 @@ class RedisPart(Part):
         if not had:
             for client in clients.without:
                 plan.left.append(
-                    "%s: it asks %s, which asks for a password from now on, and holds none; pass it %s"
+                    "%s: it does not run, but asks %s, which asks for a password from now on, and holds none; pass it %s"
                     % (client, service, name)
                 )
 
