@@ -66,12 +66,12 @@ own_words() {
     service=$1
     shift
     { printf 'services:\n  %s:\n' "$service"; printf '    %s\n' "$@"; } >"$override"
-    compose up --detach --no-deps --no-build --timeout 2 "$service" 2>/dev/null
+    compose up --detach --no-build --timeout 2 "$service" 2>/dev/null
     wait_for 90 settled
 }
 no_own_words() {
     rm "$override"
-    compose up --detach --no-deps --no-build --timeout 2 "$1" 2>/dev/null
+    compose up --detach --no-build --timeout 2 "$1" 2>/dev/null
     wait_for 90 settled
 }
 

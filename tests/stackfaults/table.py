@@ -7,7 +7,8 @@ from __future__ import annotations
 from stackfaults.fault import MADE, NEXT_RUN, REFUSED, TAKEN_BACK, WORDS, Fault
 
 REDIS_IS_NEW = WORDS + "made_anew redis"
-API = "demo-app-express_api"
+# Of the services whose needs the role knows, so that it does not look what they have written.
+FUNCTIONS = "nhost/functions:latest"
 
 # -- what is given is wrong ------------------------------------------------------------------------------------------------
 GIVEN = (
@@ -67,22 +68,20 @@ PROJECT = (
     Fault(
         "an image that cannot live with a read-only root",
         TAKEN_BACK,
-        "express_api",
+        "functions (is|ended|ran)",
         ("containers",),
-        # It leaves no trace of that, or the role would see what the service writes into its image, and leave it alone.
-        breaks="image_that %s '[ -w /opt ] || exit 1'\ncompose up -d --no-build express_api 2>/dev/null\nwait_for 90 settled"
-        % API,
-        mends="image_back %s" % API,
+        breaks="image_that %s 'date >/opt/started || exit 1'\ncompose up -d --no-build functions 2>/dev/null\nwait_for 90 settled"
+        % FUNCTIONS,
+        mends="image_back %s" % FUNCTIONS,
     ),
     Fault(
         "a service that becomes unhealthy once it was made anew",
         TAKEN_BACK,
-        r"express_api (is|became) unhealthy.*alive",
+        r"functions (is|became) unhealthy.*alive",
         ("containers",),
-        {"containers_disposable": ["express_api"]},
         # It starts and runs in both forms; only its own check finds out that it cannot write any more.
-        breaks='own_words express_api \'healthcheck: {test: ["CMD-SHELL", "touch /opt/alive"], interval: 2s, retries: 2}\'',
-        mends="no_own_words express_api",
+        breaks='own_words functions \'healthcheck: {test: ["CMD-SHELL", "touch /opt/alive"], interval: 2s, retries: 2}\'',
+        mends="no_own_words functions",
     ),
 )
 

@@ -201,7 +201,7 @@ def test_a_certificate_of_ones_own_is_kept_where_tls_was_turned_off(monkeypatch,
     assert ("ssl_cert_file" not in plan.postgres_settings["postgres"]) == kept
     assert (".nself-prod/postgres/ca.crt" not in texts(plan)) == kept
     assert [text for text in plan.left if "cannot be kept" in text] == [
-        "the server's own certificate cannot be kept: " + told for _ in filter(None, [told])
+        "the server's own certificate cannot be kept: " + text for text in filter(None, [told])
     ]
 
 

@@ -153,3 +153,21 @@ def test_what_a_rollback_met_with_is_told_in_short(stack):
         "`docker restart 777777777777` ended with 1",
     ]
     assert undo.in_short("it did not run") == ["it did not run"]
+
+
+def test_a_folder_that_changed_hands_is_given_back(tmp_path):
+    stack = FakeStack()
+    stack.path = lambda relative: str(tmp_path / relative)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data").chmod(0o750)
+    (command,) = undo.folders_back(stack, ["data", "data", "not-there"])
+    (tmp_path / "data").chmod(0o777)
+    subprocess.run(command, check=True)
+    assert stat.S_IMODE((tmp_path / "data").stat().st_mode) == 0o750
+    (tmp_path / "data").rmdir()
+    subprocess.run(command, check=True)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other").chmod(0o777)
+    (tmp_path / "data").symlink_to("other")
+    subprocess.run(command, check=True)
+    assert stat.S_IMODE((tmp_path / "other").stat().st_mode) == 0o777

@@ -179,7 +179,7 @@ def _places(document: str) -> List[Tuple[str, int, int]]:
         return []
     ended = re.compile(r"^\S", re.M).search(document, begun.end())
     end = ended.start() if ended else len(document)
-    found = [place for place in _SERVICE.finditer(document, begun.end(), end)]
+    found = list(_SERVICE.finditer(document, begun.end(), end))
     ends = [place.start() for place in found[1:]] + [end]
     return [(place.group(1), place.start(), stop) for place, stop in zip(found, ends)]
 

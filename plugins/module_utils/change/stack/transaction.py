@@ -107,7 +107,11 @@ class Transaction:
         self.before.again(self.wait)
         self._made = new.folders()
         undo.stand_in(self.stack, new.stand_in)
-        guard.arm(new.files(), undo.commands(self.stack, new.touched, list(new.stale), self._made, self.before.unwell))
+        folders = [entry[0] for plan in new.plans.values() for entry in plan.folders]
+        # Before the old containers come, which may need them as they were.
+        commands = undo.folders_back(self.stack, folders)
+        commands += undo.commands(self.stack, new.touched, list(new.stale), self._made, self.before.unwell)
+        guard.arm(new.files(), commands)
         prepared: List[Part] = []
         try:
             self._watch()

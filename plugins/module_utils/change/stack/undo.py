@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import stat
 from typing import Any, Iterable, List, Sequence
 
 from ansible_collections.nself.prod.plugins.module_utils.change.changes import ChangeError
@@ -54,6 +55,10 @@ done
 """
 _CALL = re.compile(r"`env [^`]*docker compose [^`]* up ([^`]*)`")
 _OPTIONS = ANEW + ("--no-start",)
+# $1: a folder; $2: where it really is; $3: its owner; $4: its mode. Root does not go where a link leads that came later.
+HANDS_BACK = """[ -d "$1" ] && [ "$(readlink -f "$1")" = "$2" ] || exit 0
+chown -h "$3" "$2" && chmod "$4" "$2"
+"""
 STOP = 10  # seconds that Docker gives a container to stop where it is told no other time
 
 
@@ -101,6 +106,18 @@ def commands(
             out.append(["sh", "-c", 'docker exec "$1" nginx -s reload || true', "sh", container])
     if made:
         out.append(["sh", "-c", 'rmdir -- "$@" 2>/dev/null || true', "sh"] + list(made))
+    return out
+
+
+def folders_back(stack: Stack, folders: Iterable[str]) -> List[List[str]]:
+    """Return the commands that give these folders, as far as they are there, the owner and the mode that they have now."""
+    out = []
+    for path in dict.fromkeys(map(stack.path, folders)):
+        if os.path.isdir(path):
+            real = os.path.realpath(path)
+            info = os.stat(real)
+            access = ["%d:%d" % (info.st_uid, info.st_gid), "%o" % stat.S_IMODE(info.st_mode)]
+            out.append(["sh", "-c", HANDS_BACK, "sh", path, real] + access)
     return out
 
 
