@@ -64,7 +64,7 @@ def settled(stack: Any, services: Sequence[str], model: Model, wait: float, unwe
 def left(services: Iterable[str], model: Model) -> List[str]:
     """Return what is to be told of services that were made anew."""
     return [
-        "%s runs in %d containers: each is healthy or runs, and one of them was asked for the effect"
+        "%s runs in %d containers: one of them is asked for the effect, the others only whether they run"
         % (name, said(model[name]))
         for name in services
         if said(model.get(name) or {}) > 1

@@ -137,7 +137,7 @@ class Transaction:
             for part in self.parts:
                 part.settle(self.changes)
             self.recreation.settled(anew)
-            scaled.settled(self.stack, anew, new.model, self.wait)
+            scaled.settled(self.stack, anew, new.model, self.wait, self.before.unwell)
             for part in self.parts:
                 part.verify()
             ending = [name for name, item in new.model.items() if ends_by_itself(item)]
