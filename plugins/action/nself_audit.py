@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Any, Optional
 
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
@@ -76,10 +77,27 @@ class ActionModule(ActionBase):
     def _execute(self, args: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         try:
             return self._execute_module(module_name=self._module, module_args=dict(args), task_vars=task_vars)
-        except AnsibleConnectionFailure:
-            raise
+        except AnsibleConnectionFailure as error:
+            answer = self._without_python(task_vars) if "Broken pipe" in str(error) else None
+            if answer is None:
+                raise
+            return answer
         except AnsibleError as error:
             return {"failed": True, "msg": str(error)}
+
+    def _without_python(self, task_vars: dict[str, Any]) -> Optional[dict[str, Any]]:
+        """Return the module's answer where nothing was there to read it; None where it was the connection that broke.
+
+        Which of the two Ansible speaks of depends on who is faster: what it sends, or the end of the shell that has found no Python.
+        """
+        interpreter = str(task_vars.get("ansible_python_interpreter") or "auto")
+        if interpreter.startswith("auto"):
+            return None  # found on the host, so it is there
+        tried = self._low_level_execute_command("%s -c ''" % shlex.quote(interpreter))
+        if tried["rc"] == 0:
+            return None
+        printed = {"module_stdout": tried["stdout"], "module_stderr": tried["stderr"], "rc": tried["rc"]}
+        return dict(printed, failed=True, msg="its Python did not start")
 
     def _outside(self, categories: Any) -> Optional[dict[str, Any]]:
         """Return what can be seen of the host from here; None where there is no such view, or nobody asked for it."""

@@ -50,7 +50,7 @@ def unparsed(stderr="", stdout="", rc=1):
     }
 
 
-def audited(as_root, as_user=None, become=Sudo, **args):
+def audited(as_root, as_user=None, become=Sudo, variables=None, **args):
     """Run the plugin on a host that answers so. Return (result, the arguments the module got, the connection)."""
     asked = []
     connection = Connection(become() if become else None)
@@ -70,7 +70,7 @@ def audited(as_root, as_user=None, become=Sudo, **args):
         def get_become_option(self, option, default=None):
             return {"become_user": None, "become_exe": None}[option]
 
-    return Plugin().run(task_vars={"inventory_hostname": "web1"}), asked, connection
+    return Plugin().run(task_vars=dict(variables or {}, inventory_hostname="web1")), asked, connection
 
 
 GOOD = parsed(report=report())
@@ -154,6 +154,27 @@ def test_an_unreachable_host_is_unreachable_and_not_asked_twice():
         "msg": "Failed to connect to the host via ssh: Connection timed out",
     }
     assert len(asked) == 1
+
+
+BROKEN_PIPE = AnsibleConnectionFailure(
+    "Data could not be sent to remote host '192.0.2.1'. Make sure this host can be reached over SSH: [Errno 32] Broken pipe"
+)
+
+
+@pytest.mark.parametrize(
+    ("printed", "rc", "what"),
+    [
+        ("sudo: /opt/python9: command not found\n", 1, {"failed": True}),
+        ("/bin/sh: 1: /opt/python9: not found\n", 127, {"failed": True}),
+        ("", 0, {"unreachable": True}),
+    ],
+)
+def test_a_host_without_its_python_is_reached_also_where_that_broke_the_pipe(monkeypatch, printed, rc, what):
+    told = {"rc": rc, "stdout": "", "stderr": printed}
+    monkeypatch.setattr(nself_audit.ActionModule, "_low_level_execute_command", lambda self, words: told, raising=False)
+    result = audited(BROKEN_PIPE, BROKEN_PIPE, variables={"ansible_python_interpreter": "/opt/python9"})[0]
+    assert what.items() <= result.items()
+    assert ("there is no Python at /opt/python9" in result["msg"]) == bool(rc)
 
 
 def test_a_failure_of_the_module_is_its_own_message_and_no_reason_to_drop_root():
