@@ -171,3 +171,28 @@ def test_a_folder_that_changed_hands_is_given_back(tmp_path):
     (tmp_path / "data").symlink_to("other")
     subprocess.run(command, check=True)
     assert stat.S_IMODE((tmp_path / "other").stat().st_mode) == 0o777
+
+
+@pytest.mark.parametrize(
+    ("said", "others", "restarted", "code"),
+    [
+        # As Docker 26 says after a power cut.
+        ("Bind for 127.0.0.1:6379 failed: port is already allocated", "", True, 0),
+        ("Bind for 127.0.0.1:6379 failed: port is already allocated", "127.0.0.1:6379->6379/tcp", False, 1),
+        ("Bind for 127.0.0.1:6379 failed: port is already allocated", "0.0.0.0:16379->6379/tcp", True, 0),
+        ("no such image: redis", "", False, 1),
+    ],
+)
+def test_a_port_that_docker_holds_for_nobody_is_let_go(stack, tmp_path, said, others, restarted, code):
+    argv = [words for words in undo.commands(stack, ["web"], [], []) if undo.LEAKED in words][0]
+    script = argv[argv.index(undo.LEAKED) - 2 : argv.index(undo.LEAKED) + 2]
+    again = tmp_path / "restarted"
+    for name, text in (("docker", "echo '%s'" % others), ("systemctl", 'echo "$*" >%s' % again)):
+        (tmp_path / name).write_text("#!/bin/sh\n%s\n" % text)
+        (tmp_path / name).chmod(0o755)
+    start = ["sh", "-c", '[ -e "$0" ] || { echo "Error response from daemon: $1" >&2; exit 1; }', str(again), said]
+    environment = dict(os.environ, PATH="%s:%s" % (tmp_path, os.environ["PATH"]))
+    done = subprocess.run(script + start, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, again.exists()) == (code, restarted)
+    assert said in done.stdout
+    assert not restarted or again.read_text() == "restart docker.service\n"

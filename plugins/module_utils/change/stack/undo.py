@@ -59,6 +59,17 @@ _OPTIONS = ANEW + ("--no-start",)
 HANDS_BACK = """[ -d "$1" ] && [ "$(readlink -f "$1")" = "$2" ] || exit 0
 chown -h "$3" "$2" && chmod "$4" "$2"
 """
+# After a power cut Docker may hold the port of a container that it had begun to remove: nothing of it runs any more, and only an engine that
+# is started again lets go. Whoever else has the port keeps it. $@: how to start the services.
+LEAKED = """said=$("$@" 2>&1)
+code=$?
+printf '%s\\n' "$said"
+port=$(printf '%s\\n' "$said" | sed -n 's/.*Bind for .*:\\([0-9][0-9]*\\) failed: port is already allocated.*/\\1/p' | head -n 1)
+[ "$code" -ne 0 ] && [ -n "$port" ] || exit "$code"
+! docker ps --format '{{.Ports}}' | grep -q ":$port->" || exit "$code"
+echo "Docker holds port $port for a container that is gone, so it is started again"
+systemctl restart docker.service && exec "$@"
+"""
 STOP = 10  # seconds that Docker gives a container to stop where it is told no other time
 
 
@@ -91,7 +102,7 @@ def commands(
             # What somebody had stopped stays so.
             words = list(ANEW) + (["--no-start"] if names is asleep else []) + names
             up = old.but(files=files).argv(*(words + companions(names, stack.services, current)))
-            out.append(guarded + ONCE_TOUCHED + up)
+            out.append(guarded + ONCE_TOUCHED + ["sh", "-c", LEAKED, "sh"] + up)
     if awake:
         words = list(ANEW) + awake
         up = old.but(files=files).argv(*(words + companions(awake, stack.services, current)))
