@@ -52,7 +52,7 @@ class Measured:
 def message(output):
     """Return the last error that Ansible printed, in one line."""
     found = re.findall(
-        r'^(?:fatal: .*?"msg": "(.*?)(?<!\\)"[,}]|\[ERROR\]: (?:Task failed: )?(?:Action failed: )?(.*(?:(?<=:)\n.+)?))$',
+        r'^(?:fatal: .*?"msg": "(.*?)(?<!\\)"[,}]|\[ERROR\]: (?:Task failed: )?(?:Action failed: )?(.*(?:(?<=:)\n(?!Origin: ).+)?))$',
         output,
         re.M,
     )

@@ -62,3 +62,4 @@ def test_what_is_wrong_with_a_value_is_told_with_it():
     said = "TASK [x]\n[ERROR]: Task failed: Action failed: Validation of arguments failed:\nvalue of mode must be one of: a, b, got: c\nOrigin: here\n"
     assert run.refusal(said) == "Validation of arguments failed: value of mode must be one of: a, b, got: c"
     assert run.refusal("[ERROR]: Task failed: the disk is full\nOrigin: here\n") == "the disk is full"
+    assert run.refusal("[ERROR]: Task failed: not reached over ssh:\nOrigin: /x/y.yml:1:2\n") == "not reached over ssh:"
