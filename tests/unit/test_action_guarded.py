@@ -9,6 +9,7 @@ import types
 import pytest
 from ansible.errors import AnsibleConnectionFailure
 from ansible_collections.nself.prod.plugins.plugin_utils import guarded
+from fake_clock import Clock
 
 GONE = AnsibleConnectionFailure("Failed to connect to the host via ssh: Connection timed out")
 NOT_WAITING = {
@@ -40,19 +41,6 @@ class Connection:
 
     def set_option(self, name, value):
         self.options[name] = value
-
-
-class Clock:
-    """Time that passes only while somebody waits."""
-
-    def __init__(self):
-        self.now = 0.0
-
-    def monotonic(self):
-        return self.now
-
-    def sleep(self, seconds):
-        self.now += seconds
 
 
 @pytest.fixture

@@ -10,28 +10,16 @@ from ansible_collections.nself.prod.plugins.module_utils.change.stack import hea
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.health import UNHEALTHY, UNSTEADY, Before
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.recreate import Recreation
 from ansible_collections.nself.prod.plugins.module_utils.host import Completed
+from fake_clock import Clock
 from fake_host import FakeHost
 from fake_stack import FakeStack
 
 FAILS = {"ExitCode": 127, "Output": "exec: wget: not found"}
 
 
-class Clock:
-    """A clock on which time passes only where somebody waits."""
-
-    def __init__(self):
-        self.now = 100.0
-
-    def monotonic(self):
-        return self.now
-
-    def sleep(self, seconds):
-        self.now += seconds
-
-
 @pytest.fixture
 def clock(monkeypatch):
-    made = Clock()
+    made = Clock(100.0)
     monkeypatch.setattr(health, "time", made)
     monkeypatch.setattr(recreate, "time", made)
     return made

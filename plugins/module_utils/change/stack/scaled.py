@@ -10,6 +10,8 @@ from typing import Any, Collection, Dict, Iterable, List, Mapping, Sequence
 
 from ansible_collections.nself.prod.plugins.module_utils.change.changes import ChangeError
 from ansible_collections.nself.prod.plugins.module_utils.change.guard import Mismatch, Refused
+from ansible_collections.nself.prod.plugins.module_utils.change.stack.compose_files import labels
+from ansible_collections.nself.prod.plugins.module_utils.change.stack.health import health
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.recreate import ends_by_itself
 from ansible_collections.nself.prod.plugins.module_utils.change.stack.stack import project_containers
 from ansible_collections.nself.prod.plugins.module_utils.deployment.discovery import LABEL
@@ -75,13 +77,12 @@ def _bad(stack: Any, services: Sequence[str]) -> Dict[str, str]:
     """Return {service: what one of its containers is} of those that are not well."""
     out: Dict[str, str] = {}
     for item in project_containers(stack.host, stack.project):
-        name = str(((item.get("Config") or {}).get("Labels") or {}).get(LABEL + "service"))
+        name = str(labels(item).get(LABEL + "service"))
         state = item.get("State") or {}
-        health = str((state.get("Health") or {}).get("Status") or "none")
         if name not in services or out.get(name) == "unhealthy":
             continue
         if not state.get("Running") or state.get("Restarting"):
             out[name] = "not running"
-        elif health not in ("none", "healthy"):
-            out[name] = health
+        elif health(item) not in ("", "healthy"):
+            out[name] = health(item)
     return out
