@@ -96,17 +96,18 @@ def commands(
     awake = [name for name in touched if name not in asleep]
     # nginx does not start as long as one is not there that it passes requests to.
     last = [name for name in awake if name in stack.of("nginx")]
+
+    def up(names: List[str], *more: str) -> List[str]:
+        return old.but(files=files).argv(*ANEW, *more, *names, *companions(names, stack.services, current))
+
     out = [["sh", "-c", LEAVINGS, TOUCHED, stack.project] + list(touched)] if touched else []
     for names in ([name for name in awake if name not in last], last, asleep):
         if names:
             # What somebody had stopped stays so.
-            words = list(ANEW) + (["--no-start"] if names is asleep else []) + names
-            up = old.but(files=files).argv(*(words + companions(names, stack.services, current)))
-            out.append(guarded + ONCE_TOUCHED + ["sh", "-c", LEAKED, "sh"] + up)
+            call = up(names, *(["--no-start"] if names is asleep else []))
+            out.append(guarded + ONCE_TOUCHED + ["sh", "-c", LEAKED, "sh"] + call)
     if awake:
-        words = list(ANEW) + awake
-        up = old.but(files=files).argv(*(words + companions(awake, stack.services, current)))
-        out.append(guarded + _still_up(stack, awake) + up)
+        out.append(guarded + _still_up(stack, awake) + up(awake))
     # Only then do they see the old files.
     out += [ONCE_TOUCHED + ["docker", "restart", str((stack.inspect(name) or {}).get("Id"))] for name in again]
     out.append(["rm", "-f", "--", WAS])
